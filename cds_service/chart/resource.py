@@ -1,0 +1,132 @@
+"""Careful access to one FHIR resource: every getter answers "absent" instead of raising."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from cds_service.clinical.when import When
+from cds_service.knowledge import Coding
+
+Json = Mapping[str, Any]
+_FHIR_ID = re.compile(r"^[A-Za-z0-9\-.]{1,64}$")
+
+OLDER_FHIR = {
+    "Condition": ("dateRecorded", "assertedDate", "context", "patient"),
+    "Observation": ("comments", "comment", "context", "related"),
+    "Procedure": ("context", "notDone", "notPerformed", "performer_patient"),
+    "MedicationRequest": ("context", "dateWritten"),
+    "MedicationAdministration": ("context", "notGiven", "wasNotGiven", "effectiveTimeDateTime"),
+    "MedicationStatement": ("context", "taken", "wasNotTaken"),
+    "DiagnosticReport": ("context", "codedDiagnosis"),
+}
+"""Elements of DSTU2 and STU3 that R4 does not have: the resource is of another FHIR version."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One relevant resource. *meanings* maps codes to value sets; *referenced* holds raw neighbors."""
+
+    json: Json
+    meanings: Mapping[Coding, str]
+    displays: Mapping[str, frozenset[str]]
+
+    @property
+    def kind(self) -> str:
+        return str(self.json.get("resourceType", ""))
+
+    @cached_property
+    def ref(self) -> str:
+        """``Type/id``; without an id, a short digest of the content keeps two apart."""
+        found = self.json.get("id")
+        if isinstance(found, str) and re.match(r"^[A-Za-z0-9\-.#]{1,130}$", found):
+            return f"{self.kind}/{found}"
+        text = json.dumps(self.json, sort_keys=True, default=str)
+        return f"{self.kind}/unidentified-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    @property
+    def older_version(self) -> bool:
+        """The shape of DSTU2 or STU3."""
+        named = any(name in self.json for name in OLDER_FHIR.get(self.kind, ()))
+        plain = self.kind == "Condition" and any(
+            isinstance(self.json.get(name), str) for name in ("clinicalStatus", "verificationStatus")
+        )
+        return named or plain or (self.kind == "Observation" and isinstance(self.json.get("category"), dict))
+
+    def text(self, name: str) -> str:
+        value = self.json.get(name)
+        return value if isinstance(value, str) else ""
+
+    def part(self, name: str) -> Json:
+        value = self.json.get(name)
+        return value if isinstance(value, Mapping) else {}
+
+    def parts(self, name: str) -> list[Json]:
+        value = self.json.get(name)
+        return [v for v in value if isinstance(v, Mapping)] if isinstance(value, list) else []
+
+    def reference(self, name: str) -> str:
+        value = self.part(name).get("reference")
+        return value if isinstance(value, str) else ""
+
+    def meanings_of(self, concept: object) -> frozenset[str]:
+        """The value sets that hold a coding of *concept*; one whose display names another is dropped."""
+        return frozenset(self.meanings[pair] for pair, display in codings(concept) if self._holds(pair, display))
+
+    def _holds(self, pair: Coding, display: str) -> bool:
+        return pair in self.meanings and not self.display_names_another(pair, display)
+
+    def display_names_another(self, pair: Coding, display: str) -> bool:
+        """The display is that of another known concept, and of this one nowhere."""
+        named = self.displays.get(display.casefold().strip(), frozenset())
+        return bool(named) and self.meanings[pair] not in named
+
+    @property
+    def misnamed(self) -> bool:
+        """A known code of this resource carries the display of another known concept."""
+        concepts = [self.json.get("code"), *(p.get("code") for p in self.parts("component"))]
+        return any(
+            pair in self.meanings and self.display_names_another(pair, display)
+            for concept in concepts
+            for pair, display in codings(concept)
+        )
+
+    def when(self, *names: str) -> When | None:
+        """The first of the elements *names* that is a usable date, instant or Period."""
+        for name in names:
+            value = self.json.get(name)
+            found = period(value) if isinstance(value, Mapping) else When.parse(value)
+            if found is not None:
+                return found
+        return None
+
+    @property
+    def last_updated(self) -> When | None:
+        return When.parse(self.part("meta").get("lastUpdated"))
+
+
+def codings(concept: object) -> Iterator[tuple[Coding, str]]:
+    """Each ((system, code), display) of a CodeableConcept."""
+    found = concept.get("coding") if isinstance(concept, Mapping) else None
+    for coding in found if isinstance(found, list) else []:
+        if isinstance(coding, Mapping):
+            system, code, display = coding.get("system"), coding.get("code"), coding.get("display")
+            if isinstance(system, str) and isinstance(code, str):
+                yield (system, code), display if isinstance(display, str) else ""
+
+
+def period(value: Json) -> When | None:
+    """A Period as the interval it spans; a missing end leaves its start alone, and the reverse."""
+    start, end = When.parse(value.get("start")), When.parse(value.get("end"))
+    if start is None or end is None:
+        return start or end
+    return start.until(end) if not end.before(start).yes else None
+
+
+def is_fhir_id(text: object) -> bool:
+    return isinstance(text, str) and bool(_FHIR_ID.match(text))

@@ -1,0 +1,267 @@
+"""From prefetch values to the few relevant resources, without building objects for the rest.
+
+A resource's type, not its prefetch key, decides how it is read. A malformed irrelevant entry changes
+nothing; a malformed relevant one is set aside and named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from cds_service.chart.strict_json import Malformed, decode
+from cds_service.clinical.facts import SetAside
+from cds_service.knowledge import Coding as CodePair
+
+CODED = frozenset({"Condition", "Observation", "Procedure", "DiagnosticReport"})
+MEDICATION = frozenset({"MedicationRequest", "MedicationAdministration", "MedicationStatement"})
+REFERENCED = frozenset({"Medication", "Specimen", "Encounter"})
+READ = CODED | MEDICATION | REFERENCED | {"Patient"}
+
+NOT_A_FAILURE = frozenset({"information", "warning", "success"})
+INCOMPLETE_ISSUES = frozenset(
+    {"incomplete", "timeout", "throttled", "forbidden", "security", "login", "expired", "suppressed"}
+    | {"exception", "transient", "lock-error", "no-store", "too-costly", "unknown"}
+)
+
+
+class _Coding(msgspec.Struct):
+    system: str | None = None
+    code: str | None = None
+
+
+class _Concept(msgspec.Struct):
+    coding: list[_Coding] = []
+
+
+class _Component(msgspec.Struct):
+    code: _Concept | None = None
+
+
+class _Stage(msgspec.Struct):
+    summary: _Concept | None = None
+
+
+class _Outline(msgspec.Struct):
+    """As much of an entry as selection needs."""
+
+    resourceType: str = ""
+    id: str | None = None
+    code: _Concept | None = None
+    component: list[_Component] = []
+    stage: list[_Stage] = []
+    medicationCodeableConcept: _Concept | None = None
+    medicationReference: msgspec.Raw = msgspec.Raw()
+    contained: list[_Outline] = []
+
+
+class _Search(msgspec.Struct):
+    mode: str | None = None
+
+
+class _Entry(msgspec.Struct):
+    resource: msgspec.Raw = msgspec.Raw()
+    fullUrl: str | None = None
+    search: _Search | None = None
+
+
+class _Link(msgspec.Struct):
+    relation: str | None = None
+    url: str | None = None
+
+
+class _Bundle(msgspec.Struct):
+    entry: list[_Entry | None] = []
+    link: list[_Link] = []
+
+
+class _Issue(msgspec.Struct):
+    severity: str = "error"
+    code: str = "unknown"
+
+
+class _Outcome(msgspec.Struct):
+    issue: list[_Issue] = []
+
+
+class _Typed(msgspec.Struct):
+    resourceType: str = ""
+    id: str | None = None
+
+
+_outline = msgspec.json.Decoder(_Outline).decode
+_bundle = msgspec.json.Decoder(_Bundle).decode
+_outcome = msgspec.json.Decoder(_Outcome).decode
+_typed = msgspec.json.Decoder(_Typed).decode
+
+
+@dataclass
+class Selection:
+    """The relevant resources of one request. *full_urls* maps an entry's fullUrl to ``Type/id``."""
+
+    resources: list[dict[str, Any]] = field(default_factory=list)
+    referenced: dict[str, bytes] = field(default_factory=dict)
+    full_urls: dict[str, str] = field(default_factory=dict)
+    set_aside: list[SetAside] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
+    types_seen: dict[str, set[str]] = field(default_factory=dict)
+    unknown_systems: dict[str, int] = field(default_factory=dict)
+
+
+def select(prefetch: Mapping[str, bytes | memoryview], meanings: Mapping[CodePair, str]) -> Selection:
+    """Every relevant resource of *prefetch*; null, failed and incomplete keys are told apart."""
+    selection = Selection()
+    for key in sorted(prefetch):
+        raw = prefetch[key]
+        if bytes(raw[:4]) != b"null":
+            _select_value(key, raw, meanings, selection)
+    return selection
+
+
+def _select_value(
+    key: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection
+) -> None:
+    try:
+        kind = _typed(raw).resourceType
+    except msgspec.ValidationError:
+        kind = ""
+    seen = selection.types_seen.setdefault(key, set())
+    if kind == "OperationOutcome":
+        selection.failed.append(key)
+    elif kind == "Bundle":
+        _select_bundle(key, raw, meanings, selection)
+    elif kind:
+        seen.add(kind)
+        _select_entry(raw, meanings, selection)
+
+
+def _select_bundle(
+    key: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection
+) -> None:
+    try:
+        bundle = _bundle(raw)
+    except msgspec.ValidationError:
+        selection.failed.append(key)
+        return
+    seen = selection.types_seen.setdefault(key, set())
+    seen.add("Bundle")
+    for entry in bundle.entry:
+        if entry is None or not bytes(entry.resource):
+            continue
+        kind = _select_entry(entry.resource, meanings, selection, entry.fullUrl)
+        seen.add(kind)
+        if kind == "OperationOutcome" and _is_failure(entry.resource) and key not in selection.failed:
+            selection.failed.append(key)
+    if any(link.relation == "next" and link.url for link in bundle.link):
+        selection.incomplete.append(key)
+
+
+def _is_failure(raw: msgspec.Raw) -> bool:
+    """An outcome entry that says data are lacking; an empty search may carry a harmless one."""
+    try:
+        issues = _outcome(raw).issue
+    except msgspec.ValidationError:
+        return True
+    return not issues or any(i.severity not in NOT_A_FAILURE or i.code in INCOMPLETE_ISSUES for i in issues)
+
+
+def _select_entry(
+    raw: bytes | memoryview | msgspec.Raw,
+    meanings: Mapping[CodePair, str],
+    selection: Selection,
+    full_url: str | None = None,
+) -> str:
+    """Keep the entry if it is relevant; its resourceType."""
+    try:
+        outline = _outline(raw)
+    except msgspec.ValidationError:
+        return _select_malformed(raw, meanings, selection)
+    kind = outline.resourceType
+    if kind not in READ:
+        return kind
+    if full_url and outline.id:
+        selection.full_urls[full_url] = f"{kind}/{outline.id}"
+    if kind in REFERENCED:
+        for name in (f"{kind}/{outline.id}", full_url):
+            if name:
+                selection.referenced[name] = bytes(raw)
+    elif _is_relevant(outline, meanings):
+        _keep(raw, outline, selection)
+    elif kind in CODED:
+        _count_unknown(outline, selection)
+    return kind
+
+
+def _is_relevant(outline: _Outline, meanings: Mapping[CodePair, str]) -> bool:
+    if outline.resourceType == "Patient":
+        return True
+    if outline.resourceType in MEDICATION and bytes(outline.medicationReference):
+        return True
+    return any((coding.system, coding.code) in meanings for coding in _codings(outline))
+
+
+def _codings(outline: _Outline) -> Iterator[_Coding]:
+    for concept in (outline.code, outline.medicationCodeableConcept):
+        if concept is not None:
+            yield from concept.coding
+    for component in outline.component:
+        if component.code is not None:
+            yield from component.code.coding
+    for stage in outline.stage:
+        if stage.summary is not None:
+            yield from stage.summary.coding
+    if outline.resourceType == "DiagnosticReport":
+        for contained in outline.contained:
+            yield from _codings(contained)
+
+
+def _keep(raw: bytes | memoryview | msgspec.Raw, outline: _Outline, selection: Selection) -> None:
+    try:
+        selection.resources.append(decode(bytes(raw)))
+    except Malformed:
+        selection.set_aside.append(SetAside(_name(outline.resourceType, outline.id), "malformed"))
+
+
+def _count_unknown(outline: _Outline, selection: Selection) -> None:
+    for coding in _codings(outline):
+        if coding.system:
+            selection.unknown_systems[coding.system] = selection.unknown_systems.get(coding.system, 0) + 1
+
+
+def _select_malformed(
+    raw: bytes | memoryview | msgspec.Raw, meanings: Mapping[CodePair, str], selection: Selection
+) -> str:
+    """An entry that does not have the shape of its type: named when any code in it is relevant."""
+    try:
+        resource = decode(bytes(raw))
+    except Malformed:
+        return ""
+    kind, name = resource.get("resourceType"), resource.get("id")
+    if not isinstance(kind, str) or kind not in READ:
+        return kind if isinstance(kind, str) else ""
+    if kind == "Patient":
+        selection.resources.append(resource)
+    elif any(pair in meanings for pair in _all_codings(resource)):
+        selection.set_aside.append(SetAside(_name(kind, name), "malformed"))
+    return kind
+
+
+def _all_codings(value: Any) -> Iterable[CodePair]:
+    """Every (system, code) anywhere inside."""
+    if isinstance(value, dict):
+        system, code = value.get("system"), value.get("code")
+        if isinstance(system, str) and isinstance(code, str):
+            yield system, code
+        for child in value.values():
+            yield from _all_codings(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _all_codings(child)
+
+
+def _name(kind: str, name: object) -> str:
+    return f"{kind}/{name}" if isinstance(name, str) and name else f"{kind}/(without id)"

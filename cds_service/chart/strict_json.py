@@ -1,0 +1,73 @@
+"""Strict decoding of one relevant resource: bounded depth and numbers, no duplicate keys, no odd text."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import Any, Never
+
+MAX_DEPTH = 64
+MAX_DIGITS = 40
+MAX_EXPONENT = 30
+_SURROGATE_OR_NUL = re.compile("[\ud800-\udfff\x00]")
+
+
+class Malformed(ValueError):
+    """The resource is not JSON that can be read safely; the message names what, never a value."""
+
+
+def decode(raw: bytes | memoryview) -> dict[str, Any]:
+    """The resource as Python objects, numbers as Decimal. Raises :class:`Malformed`."""
+    try:
+        found = json.loads(
+            bytes(raw),
+            parse_float=_number,
+            parse_int=_number,
+            parse_constant=_constant,
+            object_pairs_hook=_object,
+        )
+    except RecursionError as error:
+        raise Malformed("nested too deeply") from error
+    except json.JSONDecodeError as error:
+        raise Malformed("not JSON") from error
+    if not isinstance(found, dict):
+        raise Malformed("not a JSON object")
+    _check_depth(found)
+    return found
+
+
+def _number(text: str) -> Decimal:
+    """A number within 40 digits and an exponent within thirty; checked before any arithmetic."""
+    mantissa, _, exponent = text.lower().partition("e")
+    if len(mantissa) > MAX_DIGITS or len(exponent) > 4 or abs(int(exponent or 0)) > MAX_EXPONENT:
+        raise Malformed("a number out of bounds")
+    return Decimal(text)
+
+
+def _constant(_: str) -> Never:
+    raise Malformed("NaN or Infinity")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise Malformed("a key given twice")
+    for key, value in pairs:
+        if _SURROGATE_OR_NUL.search(key) or (isinstance(value, str) and _SURROGATE_OR_NUL.search(value)):
+            raise Malformed("a lone surrogate or NUL")
+    return made
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    raise Malformed("nested too deeply")

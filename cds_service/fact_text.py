@@ -1,0 +1,79 @@
+"""One fact in our own words: its kind, its value and its unit. Nothing is copied from the record's text."""
+
+from __future__ import annotations
+
+from cds_service.clinical.facts import (
+    BloodBlasts,
+    CarT,
+    Diagnosis,
+    Directed,
+    Extramedullary,
+    Fact,
+    GrowthFactor,
+    MarrowResult,
+    Origin,
+    OtherDisease,
+    PhResult,
+    Phenotype,
+    Statement,
+    Test,
+    Transplant,
+    Treatment,
+)
+from cds_service.knowledge import Knowledge
+
+KINDS: dict[type[Fact], str] = {
+    Diagnosis: "diagnosis",
+    OtherDisease: "other_disease",
+    Statement: "status",
+    Phenotype: "phenotype",
+    BloodBlasts: "blood_blasts",
+    Extramedullary: "extramedullary",
+    PhResult: "philadelphia",
+    Treatment: "treatment",
+    Transplant: "transplant",
+    CarT: "car_t",
+    Directed: "directed_therapy",
+    GrowthFactor: "growth_factor",
+    Origin: "cell_origin",
+}
+
+
+def kind_of(fact: Fact) -> str:
+    """The kind of fact, as the assessment names it."""
+    if isinstance(fact, MarrowResult):
+        return "marrow_blasts" if fact.test is Test.MORPHOLOGY else f"marrow_mrd_{fact.test.value}"
+    return KINDS.get(type(fact), "other")
+
+
+def shown_value(fact: Fact, knowledge: Knowledge) -> tuple[str, str]:
+    """The value and its unit; the unit is empty where the value is a word."""
+    words = knowledge.words["value"]
+    match fact:
+        case MarrowResult() | BloodBlasts():
+            return fact.value.text, "%"
+        case Statement():
+            return words[fact.kind.value], ""
+        case Phenotype():
+            return words[fact.cells.value], ""
+        case Extramedullary():
+            return words["present" if fact.present else "absent"], ""
+        case PhResult():
+            return _ph(fact, words[fact.outcome.value])
+        case OtherDisease():
+            return words["myeloid-disease" if fact.kind == "myeloid" else fact.kind], ""
+        case Treatment():
+            return words["ordered" if fact.ordered_only else "treatment"], ""
+        case GrowthFactor():
+            return words["growth factor"], ""
+        case Origin():
+            return words["donor" if fact.donor else "recipient"], ""
+        case _:
+            return words["diagnosis"], ""
+
+
+def _ph(result: PhResult, word: str) -> tuple[str, str]:
+    measured = result.fish or result.ratio
+    isoform = f" {result.isoform}" if result.isoform else ""
+    number = f" {measured.text} %" if measured else ""
+    return f"{word} by {result.method}{isoform}{number}", ""

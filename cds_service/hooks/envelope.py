@@ -1,0 +1,183 @@
+"""From the bytes of one hook call to a :class:`HookRequest`.
+
+Everything outside the prefetch values is the envelope and is read strictly. The prefetch values are
+never decoded here: they stay views into the body, and the envelope's JSON Schema sees a stub of the same
+JSON type in their place, so a chart of any size costs two passes over its bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from cds_service.errors import BadRequest
+from cds_service.hooks.shape import compiled, require_shape
+from cds_service.hooks.strict_json import MAX_DEPTH, below, given_twice, loads, require_text, require_utf8
+
+MAX_ENVELOPE = 1 << 20
+"""Bytes the envelope may have; a real one has about a thousand."""
+MAX_MEMBERS = 200
+PATIENT_FACING = frozenset({"Patient", "RelatedPerson"})
+
+_STUBS: Mapping[int, Any] = {ord("{"): {}, ord("["): [], ord('"'): "", ord("n"): None, ord("t"): True, ord("f"): False}
+_SCHEMA = compiled("request")
+_LONE_SURROGATE = re.compile(
+    rb"((?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)*+)\\u[dD][89a-fA-F]..", re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class FhirAuthorization:
+    """CDS Hooks, Passing the Access Token: transient, so never printed, stored or logged."""
+
+    access_token: str = field(repr=False)
+    token_type: str = "Bearer"
+    expires_in: int | None = None
+    scope: str | None = None
+    subject: str | None = None
+    patient: str | None = None
+
+
+@dataclass(frozen=True)
+class HookRequest:
+    """One call of patient-view. *prefetch* holds each value's JSON as it came: ``null`` is ``b"null"``."""
+
+    hook_instance: str
+    user_id: str
+    patient_id: str
+    encounter_id: str | None = None
+    fhir_server: str | None = None
+    fhir_authorization: FhirAuthorization | None = None
+    prefetch: Mapping[str, bytes | memoryview] = field(default_factory=dict, repr=False)
+
+    @property
+    def patient_facing(self) -> bool:
+        """patient-view, context: userId may be a Patient or RelatedPerson; then the patient reads the card."""
+        return self.user_id.partition("/")[0] in PATIENT_FACING
+
+
+def parse(body: bytes, max_depth: int = MAX_DEPTH) -> HookRequest:
+    """The request in *body*, or :class:`BadRequest` naming the field or prefetch key."""
+    require_utf8(body)
+    members = _members(body)
+    _require_small(members)
+    prefetch: dict[str, memoryview] = {}
+    envelope: dict[str, Any] = {}
+    for key, raw in members.items():
+        if key == "prefetch":
+            envelope[key], prefetch = _prefetch(raw)
+        else:
+            envelope[key] = loads(bytes(raw), below("", key), depth=2, max_depth=max_depth)
+    require_shape(envelope, _SCHEMA)
+    return _hook_request(envelope, prefetch)
+
+
+class _Name:
+    """A key compared by identity, so that the decoder keeps both of two equal keys for us to see."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+_decode = msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=lambda _, text: _Name(text)).decode
+
+
+def _members(body: bytes, path: str = "") -> dict[str, msgspec.Raw]:
+    """The members of one JSON object, their values undecoded but known to be well-formed."""
+    made: dict[str, msgspec.Raw] = {}
+    for name, raw in _split(body).items():
+        where = below(path, name.text)
+        require_text(name.text, where)
+        if name.text in made:
+            raise given_twice(where)
+        made[name.text] = raw
+    return made
+
+
+def _split(body: bytes) -> dict[_Name, msgspec.Raw]:
+    try:
+        return _decode(body)
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply to be read.", code="structure") from None
+    except msgspec.ValidationError:
+        raise BadRequest("The body must be a JSON object.", code="structure") from None
+    except msgspec.DecodeError:
+        mended = _without_lone_surrogates(body)
+    if mended == body:
+        raise BadRequest("The body is not well-formed JSON.", code="structure")
+    return _split(mended)
+
+
+def _without_lone_surrogates(body: bytes) -> bytes:
+    r"""*body* with each lone surrogate escape turned into ``\u0000``.
+
+    Half a character is a fault of the string that holds it, not of the chart: the decoder would refuse the
+    body for a truncated note nobody reads. Both are refused alike wherever text is read, so the meaning stays.
+    """
+    return _LONE_SURROGATE.sub(rb"\1\\u0000", body)
+
+
+def _require_small(members: Mapping[str, msgspec.Raw]) -> None:
+    size = sum(len(memoryview(raw)) for key, raw in members.items() if key != "prefetch")
+    if size > MAX_ENVELOPE or len(members) > MAX_MEMBERS:
+        raise BadRequest("The request is too long outside its prefetch. Send the fields of CDS Hooks.", code="too-long")
+
+
+def _prefetch(raw: msgspec.Raw) -> tuple[Any, dict[str, memoryview]]:
+    """The stub the schema sees, and the values as views. CDS Hooks: a key is absent, null or a resource."""
+    view = memoryview(raw)
+    if view[0] != ord("{"):
+        return _stub(view), {}
+    values = {key: memoryview(value) for key, value in _members(raw, "prefetch").items()}
+    return {key: _stub(value) for key, value in values.items()}, values
+
+
+def _stub(value: memoryview) -> Any:
+    return _STUBS.get(value[0], 0)
+
+
+def _hook_request(envelope: Mapping[str, Any], prefetch: Mapping[str, memoryview]) -> HookRequest:
+    context = envelope["context"]
+    server = envelope.get("fhirServer") or None
+    authorization = _authorization(envelope.get("fhirAuthorization"))
+    if authorization is not None:
+        _require_consistent(authorization, server, context["patientId"])
+    return HookRequest(
+        hook_instance=envelope["hookInstance"],
+        user_id=context["userId"],
+        patient_id=context["patientId"],
+        encounter_id=context.get("encounterId") or None,
+        fhir_server=server,
+        fhir_authorization=authorization,
+        prefetch=prefetch,
+    )
+
+
+def _authorization(given: Mapping[str, Any] | None) -> FhirAuthorization | None:
+    if given is None:
+        return None
+    return FhirAuthorization(
+        access_token=given["access_token"],
+        token_type=given.get("token_type", "Bearer"),
+        expires_in=given.get("expires_in"),
+        scope=given.get("scope"),
+        subject=given.get("subject"),
+        patient=given.get("patient") or None,
+    )
+
+
+def _require_consistent(authorization: FhirAuthorization, server: str | None, patient_id: str) -> None:
+    if server is None:
+        # CDS Hooks, HTTP request: fhirServer is REQUIRED if fhirAuthorization is provided.
+        raise BadRequest("fhirServer is missing. Send it whenever fhirAuthorization is sent.", "fhirServer", "required")
+    if authorization.patient is not None and authorization.patient != patient_id:
+        raise BadRequest(
+            "fhirAuthorization.patient and context.patientId name two patients. Send a token of the patient in context.",
+            "fhirAuthorization.patient",
+        )
