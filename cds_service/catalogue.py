@@ -82,7 +82,10 @@ def load(cards: Path | None = None, site: Path | None = None) -> Knowledge:
         if content is not None:
             faults += _schema_faults(f"{name}.toml", content, cards / "schema" / f"{name}.json")
     templates = {name: _text(cards / "templates" / f"{name}.md", faults) for name in TEMPLATES}
-    value_sets = [*_value_sets(cards / "value_sets", faults), *_value_sets(site / "value_sets" if site else None, faults)]
+    value_sets = [
+        *_value_sets(cards / "value_sets", faults),
+        *_value_sets(site / "value_sets" if site else None, faults),
+    ]
     if faults:
         raise CatalogueError(faults)
     present = {name: content for name, content in data.items() if content is not None}
@@ -176,12 +179,23 @@ def _build(
         value_strings={_fold(t): said for said, texts in data["value_strings"].items() for t in texts},
         value_sets=value_sets,
         meanings=meanings,
+        displays=_displays(value_sets),
         words=data["wording"],
         templates=templates,
         service=_service(services, value_sets),
         topic=(topic["system"], topic["code"], topic["display"]),
         card_source=(source["label"], source.get("url", "")),
     )
+
+
+def _displays(value_sets: Mapping[str, ValueSet]) -> dict[str, frozenset[str]]:
+    """Every display, case-folded, and the value sets it stands in."""
+    found: dict[str, set[str]] = {}
+    for value_set in value_sets.values():
+        for _, _, display in value_set.concepts:
+            if display:
+                found.setdefault(display.casefold(), set()).add(value_set.id)
+    return {display: frozenset(names) for display, names in found.items()}
 
 
 def _fold(text: str) -> str:
@@ -251,7 +265,10 @@ def _suggestion(data: Mapping[str, Any]) -> Suggestion:
 
 def _units(data: Mapping[str, Any]) -> dict[str, Decimal]:
     return {
-        _fold(label): Decimal(unit["factor"]) for name, unit in data.items() if name != "ambiguous" for label in unit["labels"]
+        _fold(label): Decimal(unit["factor"])
+        for name, unit in data.items()
+        if name != "ambiguous"
+        for label in unit["labels"]
     }
 
 

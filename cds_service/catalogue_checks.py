@@ -154,7 +154,7 @@ def _citation_faults(data: Mapping[str, dict[str, Any]]) -> Iterator[str]:
             if source and source not in sources:
                 yield f"options.toml: {option['id']}: source {source} is not in sources.toml"
             if source and source in sources and not sources[source].get("label_date"):
-                yield f"sources.toml: {source}: a label needs a label_date (\"not recorded\" where none was seen)"
+                yield f'sources.toml: {source}: a label needs a label_date ("not recorded" where none was seen)'
 
 
 def _statement_citations(data: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, Iterable[str]]]:
@@ -275,17 +275,27 @@ def longest_summaries(knowledge: Knowledge) -> Iterator[tuple[str, str]]:
     for label in words["classification"].values():
         for lineage in words["lineage"].values():
             for ph in words["ph"].values():
-                filled = knowledge.templates["summary_listed"].strip().format(
-                    **{"class": label, "lineage": lineage, "ph": ph},
-                    fits=12,
-                    fit_verb="fits",
-                    depends=12,
-                    depend_verb="needs",
+                filled = (
+                    knowledge.templates["summary_listed"]
+                    .strip()
+                    .format(
+                        **{"class": label, "lineage": lineage, "ph": ph},
+                        fits=12,
+                        fit_verb="fits",
+                        depends=12,
+                        depend_verb="needs",
+                    )
                 )
                 yield "templates/summary_listed.md", filled
     for lineage in words["lineage"].values():
-        yield "templates/summary_isolated.md", knowledge.templates["summary_isolated"].strip().format(lineage=lineage)
+        yield (
+            "templates/summary_isolated.md",
+            knowledge.templates["summary_isolated"].strip().format(lineage=lineage),
+        )
     for rule in knowledge.rules.values():
         for key, sentence in rule.reasons.items():
             reason = sentence.summary.format(**LONGEST)
-            yield f"rules.toml: {rule.id}.{key}", knowledge.templates["summary_unclear"].strip().format(reason=reason)
+            yield (
+                f"rules.toml: {rule.id}.{key}",
+                knowledge.templates["summary_unclear"].strip().format(reason=reason),
+            )

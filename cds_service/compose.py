@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from cds_service.clinical.facts import Diagnosis, Fact, Report, SetAside
@@ -116,10 +116,10 @@ def detail(decision: Decision, knowledge: Knowledge, about: str) -> str:
         why=_sentence(decision, knowledge)[1],
         modifiers=_modifiers(decision, knowledge),
         evidence=_evidence_lines(decision, knowledge),
-        fits=_fits(decision),
+        fits=_fits(decision, knowledge),
         depends=_depends(decision, knowledge),
         does_not_fit=_does_not_fit(decision, knowledge),
-        missing=_listed(words["missing"][name] for name in decision.assessment.missing) or "nothing",
+        missing=_missing_line(decision, knowledge),
         set_aside=_set_aside_line(decision, knowledge),
         reports=_reports_line(decision, knowledge),
         supplied=knowledge.page_text_supplied,
@@ -129,8 +129,11 @@ def detail(decision: Decision, knowledge: Knowledge, about: str) -> str:
     return "\n\n".join(p for p in paragraphs if p)
 
 
-def _listed(items: Iterable[str]) -> str:
-    return ", ".join(items)
+def _missing_line(decision: Decision, knowledge: Knowledge) -> str:
+    """Facts not on record, and prefetch keys that were never supplied."""
+    names = [knowledge.words["missing"][name] for name in decision.assessment.missing]
+    keys = decision.assessment.facts.absent_keys
+    return "; ".join(filter(None, (", ".join(names), f"not supplied: {', '.join(keys)}" if keys else ""))) or "nothing"
 
 
 def _modifiers(decision: Decision, knowledge: Knowledge) -> str:
@@ -176,10 +179,17 @@ def _cited(option: AssessedOption) -> str:
     return f"[{', '.join(option.option.statements)}]"
 
 
-def _fits(decision: Decision) -> str:
+def _label(source: str, knowledge: Knowledge) -> str:
+    """The date of the label a gate comes from."""
+    date = knowledge.sources[source].label_date
+    return f"label date {date}" if date == "not recorded" else f"label {date}"
+
+
+def _fits(decision: Decision, knowledge: Knowledge) -> str:
     lines = []
     for assessed in _of(decision, Group.FITS):
-        lines.append(f"- {assessed.option.name} {_cited(assessed)}")
+        labels = dict.fromkeys(_label(c.source, knowledge) for c in assessed.option.conditions if c.source)
+        lines.append(" · ".join([f"- {assessed.option.name} {_cited(assessed)}", *labels]))
     return "\n".join(lines) or "- None."
 
 
@@ -210,7 +220,7 @@ def reason(assessed: AssessedOption, knowledge: Knowledge) -> str:
     for unmet in assessed.unmet:
         text = knowledge.option_reasons[unmet.answer.reason].format(**dict(unmet.answer.values))
         source = unmet.condition.source
-        label = f" (label {knowledge.sources[source].label_date})" if source else ""
+        label = f" ({_label(source, knowledge)})" if source else ""
         parts.append(text + label)
     return "; ".join(dict.fromkeys(parts))
 
@@ -245,7 +255,9 @@ def newer_reports(decision: Decision) -> tuple[Report, ...]:
 def _suggestion(decision: Decision, knowledge: Knowledge, name: str, new_id: NewId) -> dict[str, Any]:
     suggestion = knowledge.suggestions[name]
     unclear = decision.classification is Classification.INDETERMINATE
-    description = suggestion.description_unclear if unclear and suggestion.description_unclear else suggestion.description
+    description = (
+        suggestion.description_unclear if unclear and suggestion.description_unclear else suggestion.description
+    )
     return {
         "label": suggestion.label,
         "uuid": new_id(),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from cds_service.chart.read import AnotherPatient, displays, read
+from cds_service.chart.read import read
 from cds_service.chart.select import Selection, select
 from cds_service.clinical.assess import Assessment, assess
 from cds_service.decision import Decision
@@ -18,8 +18,6 @@ from cds_service.knowledge import Knowledge
 
 REQUIRED_KEYS = ("patient", "conditions")
 REQUIRED_TYPES = {"patient": "Patient", "conditions": "Condition"}
-
-__all__ = ["AnotherPatient", "DataNotHad", "PatientView", "decide", "displays"]
 
 
 class DataNotHad(LookupError):

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from cds_service.clinical.facts import (
+    Antigen,
     BloodBlasts,
     CarT,
     Diagnosis,
     Directed,
     Extramedullary,
     Fact,
+    GeneticTest,
     GrowthFactor,
+    Judgement,
     MarrowResult,
     Origin,
     OtherDisease,
-    PhResult,
     Phenotype,
+    PhResult,
+    Report,
     Statement,
     Test,
     Transplant,
@@ -36,6 +40,10 @@ KINDS: dict[type[Fact], str] = {
     Directed: "directed_therapy",
     GrowthFactor: "growth_factor",
     Origin: "cell_origin",
+    Antigen: "antigen",
+    Judgement: "judgement",
+    GeneticTest: "genetic_test",
+    Report: "report",
 }
 
 
@@ -43,7 +51,7 @@ def kind_of(fact: Fact) -> str:
     """The kind of fact, as the assessment names it."""
     if isinstance(fact, MarrowResult):
         return "marrow_blasts" if fact.test is Test.MORPHOLOGY else f"marrow_mrd_{fact.test.value}"
-    return KINDS.get(type(fact), "other")
+    return KINDS[type(fact)]
 
 
 def shown_value(fact: Fact, knowledge: Knowledge) -> tuple[str, str]:
@@ -68,8 +76,14 @@ def shown_value(fact: Fact, knowledge: Knowledge) -> tuple[str, str]:
             return words["growth factor"], ""
         case Origin():
             return words["donor" if fact.donor else "recipient"], ""
+        case Antigen():
+            return f"{fact.name.upper()} {words[fact.expression]}", ""
+        case Judgement():
+            return f"{words[fact.about]}: {words['answer-yes' if fact.answer else 'answer-no']}", ""
+        case Report():
+            return knowledge.words["report"][fact.about], ""
         case _:
-            return words["diagnosis"], ""
+            return words[kind_of(fact)], ""
 
 
 def _ph(result: PhResult, word: str) -> tuple[str, str]:

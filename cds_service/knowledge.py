@@ -1,6 +1,7 @@
 """What the answers rest on: types of everything in ``cards/``. Pure; :mod:`cds_service.catalogue` reads it.
 
 A code belongs to exactly one meaning: ``Knowledge.meanings[(system, code)]`` names its value set.
+``Knowledge.displays`` maps each display, case-folded, to the value sets it stands in.
 """
 
 from __future__ import annotations
@@ -178,6 +179,7 @@ class Knowledge:
     value_strings: Mapping[str, str]
     value_sets: Mapping[str, ValueSet]
     meanings: Mapping[Coding, str]
+    displays: Mapping[str, frozenset[str]]
     words: Mapping[str, Mapping[str, str]]
     templates: Mapping[str, str]
     service: ServiceText

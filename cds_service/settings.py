@@ -78,7 +78,8 @@ def read_settings(environ: Mapping[str, str], mode: str | None = None) -> Settin
             faults.append(f"{name}: {fault}")
             return default
 
-    chosen = read("CDS_MODE", _mode, cast(Mode, "production"))
+    production: Mode = "production"
+    chosen = read("CDS_MODE", _mode, production)
     demo = chosen == "demo"
     settings = Settings(
         mode=chosen,

@@ -9,7 +9,7 @@ from typing import Any
 
 from cds_service.chart.reading import Reading
 from cds_service.chart.resource import Resource, codings
-from cds_service.chart.values import Measured, NoPercent, as_truth, has_value, percent, qualitative
+from cds_service.chart.values import Measured, NoPercent, as_truth, bare_number, has_value, percent, qualitative
 from cds_service.clinical.facts import GeneticTest, PhResult, Report
 from cds_service.clinical.percent import HUNDRED, Percent
 from cds_service.clinical.truth import Truth
@@ -74,7 +74,7 @@ def _result(
         outcome = _fish(number, cutoff) if number is not None else said
         made = _made(resource, when, outcome, "FISH", None, specimen, fish=number, cutoff=str(cutoff))
     elif meaning in RATIO:
-        ratio = number if number is not None else _bare_ratio(value_of)
+        ratio = number if number is not None else bare_number(value_of)
         outcome = ratio.above_zero if ratio is not None else said
         number = number or _fraction(measured)
         made = _made(resource, when, outcome, "PCR", RATIO[meaning], specimen, ratio=number)
@@ -89,18 +89,6 @@ def _result(
 def _plain_text(value_of: Mapping[str, Any], outcome: Truth) -> bool:
     """A string outside the closed list says nothing."""
     return outcome is Truth.UNKNOWN and isinstance(value_of.get("valueString"), str)
-
-
-def _bare_ratio(value_of: Mapping[str, Any]) -> Percent | None:
-    """A ratio in whatever unit: only whether it is zero can be read."""
-    quantity = value_of.get("valueQuantity")
-    number = quantity.get("value") if isinstance(quantity, Mapping) else None
-    if not isinstance(number, Decimal) or number < 0:
-        return None
-    try:
-        return Percent.of(number, quantity.get("comparator") if isinstance(quantity, Mapping) else None)
-    except ValueError:
-        return None
 
 
 def _fraction(measured: object) -> Percent | None:

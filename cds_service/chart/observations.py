@@ -8,7 +8,7 @@ from typing import Any
 from cds_service.chart.genetics import GENETIC, read_genetic
 from cds_service.chart.reading import Reading
 from cds_service.chart.resource import Resource
-from cds_service.chart.values import Measured, NoPercent, Said, has_value, percent, qualitative
+from cds_service.chart.values import Measured, NoPercent, Said, bare_number, has_value, percent, qualitative
 from cds_service.clinical.facts import (
     Antigen,
     BloodBlasts,
@@ -59,7 +59,10 @@ def read_observation(resource: Resource, reading: Reading) -> None:
     """One Observation and its components: facts, or a row set aside with its reason."""
     status = resource.text("status")
     if status not in (*FINAL, "preliminary"):
-        reading.aside(resource, status if status in ("entered-in-error", "cancelled", "registered") else "status-unknown")
+        reading.aside(
+            resource,
+            status if status in ("entered-in-error", "cancelled", "registered") else "status-unknown",
+        )
         return
     if resource.misnamed:
         reading.aside(resource, "display-names-another-concept")
@@ -112,19 +115,19 @@ def specimen_id(resource: Resource, reading: Reading) -> str | None:
 
 
 def specimen_kind(resource: Resource, reading: Reading) -> str:
-    """"marrow", "blood", "csf" or "" from bodySite and the Specimen's type or collection."""
+    """ "marrow", "blood", "csf" or "" from bodySite and the Specimen's type or collection."""
     concepts = [resource.json.get("bodySite")]
     specimen = reading.resolve(resource, resource.reference("specimen"))
     if specimen is not None:
         collection = specimen.part("collection")
         concepts += [specimen.json.get("type"), collection.get("method"), collection.get("bodySite")]
-    found = {m.removeprefix("specimen-") for c in concepts for m in resource.meanings_of(c) if m.startswith("specimen-")}
+    found = {
+        m.removeprefix("specimen-") for c in concepts for m in resource.meanings_of(c) if m.startswith("specimen-")
+    }
     return found.pop() if len(found) == 1 else ""
 
 
-def _read_one(
-    resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When
-) -> None:
+def _read_one(resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When) -> None:
     if meaning in MARROW:
         _read_marrow(resource, reading, meaning, value_of, when)
     elif meaning in GENETIC:
@@ -164,9 +167,7 @@ def _read_final_only(
     readers[meaning](resource, reading, meaning, value_of, when)
 
 
-def _read_marrow(
-    resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When
-) -> None:
+def _read_marrow(resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When) -> None:
     kind, specimen = specimen_kind(resource, reading), specimen_id(resource, reading)
     if kind not in ("", "marrow"):
         reading.aside(resource, "specimen-not-marrow")
@@ -235,9 +236,7 @@ def _read_phenotype(resource: Resource, reading: Reading, value_of: Mapping[str,
     reading.facts.append(Phenotype(resource.ref, when, resource.text("status"), cells, site, specimen, preliminary))
 
 
-def _read_antigen(
-    resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When
-) -> None:
+def _read_antigen(resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When) -> None:
     said = qualitative(resource, value_of, reading.knowledge)
     partial = "value-partial" in resource.meanings_of(value_of.get("valueCodeableConcept"))
     if partial:
@@ -250,9 +249,7 @@ def _read_antigen(
     reading.facts.append(Antigen(resource.ref, when, resource.text("status"), meaning[:4], expression))
 
 
-def _read_status(
-    resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When
-) -> None:
+def _read_status(resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When) -> None:
     """Our own disease status; or mCODE's, whose remission counts when its focus is an ALL Condition."""
     kind = _choice(resource, value_of, STATUS) if meaning == "disease-status" else None
     if meaning == "cancer-disease-status":
@@ -285,16 +282,10 @@ def _read_extramedullary(
     reading.facts.append(Extramedullary(resource.ref, when, resource.text("status"), present, site))
 
 
-def _read_fluid(
-    resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When
-) -> None:
+def _read_fluid(resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When) -> None:
     """Any number of blasts above zero is disease there; the unit does not matter for zero or not."""
-    quantity = value_of.get("valueQuantity")
-    number = quantity.get("value") if isinstance(quantity, Mapping) else None
-    try:
-        above = Percent.of(number, quantity.get("comparator")).above_zero if number is not None else Truth.UNKNOWN
-    except (ValueError, ArithmeticError, AttributeError):
-        above = Truth.UNKNOWN
+    measured = bare_number(value_of)
+    above = measured.above_zero if measured is not None else Truth.UNKNOWN
     if above is Truth.UNKNOWN:
         reading.aside(resource, "value-not-understood" if has_value(value_of) else "no-value")
         return
@@ -302,9 +293,7 @@ def _read_fluid(
     reading.facts.append(Extramedullary(resource.ref, when, resource.text("status"), above.yes, site))
 
 
-def _read_origin(
-    resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When
-) -> None:
+def _read_origin(resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When) -> None:
     donor = _choice(resource, value_of, {"value-donor": True, "value-recipient": False})
     if donor is None:
         reading.aside(resource, "value-not-understood")
@@ -316,7 +305,9 @@ def _read_judgement(
     resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When
 ) -> None:
     boolean = value_of.get("valueBoolean")
-    answer = boolean if isinstance(boolean, bool) else _choice(resource, value_of, {"value-yes": True, "value-no": False})
+    answer = (
+        boolean if isinstance(boolean, bool) else _choice(resource, value_of, {"value-yes": True, "value-no": False})
+    )
     if answer is None:
         reading.aside(resource, "value-not-understood")
         return

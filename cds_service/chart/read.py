@@ -37,7 +37,7 @@ def read(
     fhir_server: str | None = None,
 ) -> Facts:
     """The facts of patient *patient_id*. Raises :class:`AnotherPatient` for a foreign Patient."""
-    reading = Reading(knowledge, today, displays(knowledge), selection.referenced, selection.full_urls)
+    reading = Reading(knowledge, today, selection.referenced, selection.full_urls)
     reading.set_aside += selection.set_aside
     resources = [reading.resource(r) for r in _versions(selection.resources)]
     patient = _patient(resources, patient_id, reading)
@@ -54,16 +54,6 @@ def read(
         if resource.kind == "DiagnosticReport":
             _read_report(resource, reading)
     return _freeze(reading, selection, patient_id, patient, absent_keys)
-
-
-def displays(knowledge: Knowledge) -> Mapping[str, frozenset[str]]:
-    """Every display, case-folded, to the value sets it stands in."""
-    found: dict[str, set[str]] = {}
-    for value_set in knowledge.value_sets.values():
-        for _, _, display in value_set.concepts:
-            if display:
-                found.setdefault(display.casefold(), set()).add(value_set.id)
-    return {display: frozenset(names) for display, names in found.items()}
 
 
 def _versions(resources: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -146,7 +136,12 @@ def _contained_results(report: Resource, reading: Reading) -> list[Resource]:
         inherited["specimen"] = specimens[0]
     return [
         reading.resource(
-            {**inherited, **contained, "subject": report.json.get("subject"), "id": f"{report.json.get('id')}#{contained.get('id')}"}
+            {
+                **inherited,
+                **contained,
+                "subject": report.json.get("subject"),
+                "id": f"{report.json.get('id')}#{contained.get('id')}",
+            }
         )
         for contained in report.parts("contained")
         if contained.get("resourceType") == "Observation"
@@ -180,7 +175,11 @@ def _read_report(resource: Resource, reading: Reading) -> None:
 
 
 def _freeze(
-    reading: Reading, selection: Selection, patient_id: str, patient: Resource | None, absent_keys: tuple[str, ...]
+    reading: Reading,
+    selection: Selection,
+    patient_id: str,
+    patient: Resource | None,
+    absent_keys: tuple[str, ...],
 ) -> Facts:
     kept: dict[str, Any] = {name: [] for name in FACT_FIELDS.values()}
     for fact in reading.facts:

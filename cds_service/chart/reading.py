@@ -20,7 +20,6 @@ class Reading:
 
     knowledge: Knowledge
     today: date
-    displays: Mapping[str, frozenset[str]]
     referenced: Mapping[str, bytes]
     full_urls: Mapping[str, str]
     facts: list[Fact] = field(default_factory=list)
@@ -33,7 +32,7 @@ class Reading:
         return When.day(self.today)
 
     def resource(self, json: Mapping[str, Any]) -> Resource:
-        return Resource(json, self.knowledge.meanings, self.displays)
+        return Resource(json, self.knowledge.meanings, self.knowledge.displays)
 
     def aside(self, resource: Resource, why: str) -> None:
         self.set_aside.append(SetAside(resource.ref, why))

@@ -122,9 +122,7 @@ def select(prefetch: Mapping[str, bytes | memoryview], meanings: Mapping[CodePai
     return selection
 
 
-def _select_value(
-    key: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection
-) -> None:
+def _select_value(key: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection) -> None:
     try:
         kind = _typed(raw).resourceType
     except msgspec.ValidationError:
@@ -139,9 +137,7 @@ def _select_value(
         _select_entry(raw, meanings, selection)
 
 
-def _select_bundle(
-    key: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection
-) -> None:
+def _select_bundle(key: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection) -> None:
     try:
         bundle = _bundle(raw)
     except msgspec.ValidationError:

@@ -30,7 +30,12 @@ NOT_AN_ORDER = ("proposal", "plan", "option")
 def read_procedure(resource: Resource, reading: Reading) -> None:
     """One Procedure: only a completed one documents treatment."""
     meanings = resource.meanings_of(resource.json.get("code"))
-    if not meanings & {*CHEMOTHERAPY, "allogeneic-transplantation", "car-t-infusion", "intrathecal-chemotherapy"}:
+    if not meanings & {
+        *CHEMOTHERAPY,
+        "allogeneic-transplantation",
+        "car-t-infusion",
+        "intrathecal-chemotherapy",
+    }:
         return
     status = resource.text("status")
     if status != "completed":
@@ -60,7 +65,14 @@ def _start_end(found: Mapping[str, Any], when: When) -> tuple[When, When | None]
 
 
 def _add_treatment(
-    resource: Resource, reading: Reading, start: When, end: When | None, kind: str, *, cycle: bool, ordered: bool = False
+    resource: Resource,
+    reading: Reading,
+    start: When,
+    end: When | None,
+    kind: str,
+    *,
+    cycle: bool,
+    ordered: bool = False,
 ) -> None:
     """A course is a cycle with an end, or a period that surely lasted long enough."""
     if end is not None and reading.now.before(end).yes:
@@ -69,9 +81,7 @@ def _add_treatment(
     is_course = not ordered and cycle and end is not None
     is_course = is_course or (resource.kind == "Procedure" and long_enough)
     when = start.until(end) if end is not None else start
-    reading.facts.append(
-        Treatment(resource.ref, when, resource.text("status"), kind, start, end, is_course, ordered)
-    )
+    reading.facts.append(Treatment(resource.ref, when, resource.text("status"), kind, start, end, is_course, ordered))
 
 
 def read_medication(resource: Resource, reading: Reading) -> None:
@@ -100,10 +110,12 @@ def read_medication(resource: Resource, reading: Reading) -> None:
 
 def _medication(resource: Resource, reading: Reading) -> object | None:
     """The coded medication: inline, contained or referenced; None when it is named by display only."""
-    if resource.json.get("medicationCodeableConcept") is not None:
-        return resource.json["medicationCodeableConcept"]
+    if "medicationCodeableConcept" in resource.json:
+        inline: object = resource.json["medicationCodeableConcept"]
+        return inline
     found = reading.resolve(resource, resource.reference("medicationReference"))
-    return found.json.get("code") if found is not None and found.kind == "Medication" else None
+    code: object = found.json.get("code") if found is not None and found.kind == "Medication" else None
+    return code
 
 
 def _not_counted(resource: Resource) -> str:

@@ -63,7 +63,9 @@ def _not_a_quantity(value_of: Mapping[str, Any]) -> NoPercent | Measured:
 def _factor(quantity: Mapping[str, Any], knowledge: Knowledge) -> Decimal | NoPercent:
     """The factor to percent. A UCUM code and a label that mean different things are no usable unit."""
     code, label, system = quantity.get("code"), quantity.get("unit"), quantity.get("system")
-    given = [text for text in (code if system in (None, UCUM) else None, label) if isinstance(text, str) and text.strip()]
+    given = [
+        text for text in (code if system in (None, UCUM) else None, label) if isinstance(text, str) and text.strip()
+    ]
     if not given:
         return NoPercent.NO_UNIT
     names = [_unit_name(text) for text in given]
@@ -141,3 +143,14 @@ def as_truth(said: Said | None) -> Truth:
 
 def has_value(value_of: Mapping[str, Any]) -> bool:
     return any(name.startswith("value") and name != "valueSet" for name in value_of)
+
+
+def bare_number(value_of: Mapping[str, Any]) -> Percent | None:
+    """A quantity in whatever unit: good only for asking whether it is above zero."""
+    quantity = value_of.get("valueQuantity")
+    if not isinstance(quantity, Mapping):
+        return None
+    number, comparator = quantity.get("value"), quantity.get("comparator")
+    if not isinstance(number, Decimal) or number < 0 or comparator not in (None, "<", "<=", ">", ">="):
+        return None
+    return Percent.of(number, comparator)

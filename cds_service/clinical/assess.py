@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from cds_service.clinical.age import age_in_months
 from cds_service.clinical.checks import Situation
 from cds_service.clinical.classify import classify
 from cds_service.clinical.disease_rules import blasts_of_another_leukemia
-from cds_service.clinical.facts import Facts, Lineage
+from cds_service.clinical.facts import Facts, Lineage, SetAside
 from cds_service.clinical.history import modifiers as history_modifiers
 from cds_service.clinical.lineage import lineage
 from cds_service.clinical.options import AssessedOption, Group, assess_options
@@ -48,6 +48,7 @@ def assess(facts: Facts, knowledge: Knowledge, today: date) -> Assessment:
     verdict = classify(timeline)
     found, _ = lineage(timeline)
     ph = philadelphia(timeline, verdict.classification)
+    facts = _with_responses(facts, ph.responses)
     modifiers = _modifiers(timeline, verdict, ph.modifiers)
     situation = Situation(timeline, verdict, found, ph, modifiers, age_in_months(facts.birth, today))
     listed = _lists_options(verdict, modifiers)
@@ -62,6 +63,12 @@ def assess(facts: Facts, knowledge: Knowledge, today: date) -> Assessment:
         _missing(situation, options) if verdict.classification not in SILENT else (),
         _suggestions(situation, listed),
     )
+
+
+def _with_responses(facts: Facts, refs: tuple[str, ...]) -> Facts:
+    """Name the negative Philadelphia results that only show a response."""
+    rows = {*facts.set_aside, *(SetAside(ref, "negative-in-remission") for ref in refs)}
+    return replace(facts, set_aside=tuple(sorted(rows, key=lambda row: (row.ref, row.why))))
 
 
 def _lists_options(verdict: Verdict, modifiers: tuple[str, ...]) -> bool:

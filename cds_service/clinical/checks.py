@@ -94,7 +94,10 @@ def two_prior_regimens(situation: Situation) -> Answer:
 
 
 def cd19_expressed(situation: Situation) -> Answer:
-    given = (*situation.timeline.facts.car_t, *(d for d in situation.timeline.facts.directed if d.antigen == "cd19"))
+    given = (
+        *situation.timeline.facts.car_t,
+        *(d for d in situation.timeline.facts.directed if d.antigen == "cd19"),
+    )
     return _expressed(situation, "cd19", given)
 
 
@@ -159,7 +162,11 @@ def _at_least(age: tuple[int, int], months: int, reason: str) -> Answer:
     low, high = age
     if low >= months:
         return YES
-    return Answer(Truth.NO, reason, (("age", str(high // 12)),)) if high < months else Answer(Truth.UNKNOWN, "age_straddles")
+    return (
+        Answer(Truth.NO, reason, (("age", str(high // 12)),))
+        if high < months
+        else Answer(Truth.UNKNOWN, "age_straddles")
+    )
 
 
 def line_of_therapy_for_tisagenlecleucel(situation: Situation) -> Answer:

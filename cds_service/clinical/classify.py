@@ -59,5 +59,8 @@ def _unread(verdict: Verdict, timeline: Timeline) -> Verdict:
     if not keys or verdict.classification not in SILENT_UNLESS_UNREAD:
         return verdict
     return replace(
-        verdict, classification=Classification.INDETERMINATE, reason="unread", values=(("keys", ", ".join(keys)),)
+        verdict,
+        classification=Classification.INDETERMINATE,
+        reason="unread",
+        values=(("keys", ", ".join(keys)),),
     )

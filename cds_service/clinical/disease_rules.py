@@ -123,7 +123,11 @@ def _odd_phenotype(timeline: Timeline) -> Verdict | None:
     if not abnormal:
         return None
     newest = [p for p in abnormal if not any(p.when.before(q.when).yes for q in abnormal)]
-    odd = [p for p in newest if _is_odd(p, lineage_of_codes(timeline.facts)) and not _superseded(p.when, timeline)]
+    odd = [
+        p
+        for p in newest
+        if _is_odd(p, lineage_of_codes(timeline.facts)) and not _dated_remission_after(p.when, timeline)
+    ]
     if not odd:
         return None
     return unclear("R2", "odd_phenotype", use("phenotype", odd), date=odd[-1].when.text)
@@ -137,11 +141,6 @@ def _is_odd(phenotype: Phenotype, coded: Lineage) -> bool:
             return coded is Lineage.B_CELL
         case _:
             return True
-
-
-def _superseded(when: When, timeline: Timeline) -> bool:
-    """A dated remission lies surely after *when* (rule N7)."""
-    return any(r.dated and r.by != "implied" and when.before(r.when).yes for r in timeline.remissions)
 
 
 def _fusion_without_lymphoblasts(timeline: Timeline) -> Verdict | None:
@@ -160,7 +159,9 @@ def _fusion_without_lymphoblasts(timeline: Timeline) -> Verdict | None:
         negative = all(r.value.reaches(limits.mrd_positive).no for r in flow)
         high = [p for p in fusions if _fusion_is_high(p, timeline)]
         if negative and high:
-            return unclear("R2", "fusion_flow_negative", use("fusion", high) + use("marrow", flow), date=marrow.when.text)
+            return unclear(
+                "R2", "fusion_flow_negative", use("fusion", high) + use("marrow", flow), date=marrow.when.text
+            )
         return None
     return None
 
@@ -181,7 +182,7 @@ def _fusion_is_high(result: PhResult, timeline: Timeline) -> bool:
 def _donor_cells(timeline: Timeline) -> Verdict | None:
     origins = timeline.facts.origins
     newest = [o for o in origins if not any(o.when.before(p.when).yes for p in origins)]
-    donor = [o for o in newest if o.donor and not _superseded(o.when, timeline)]
+    donor = [o for o in newest if o.donor and not _dated_remission_after(o.when, timeline)]
     return unclear("R2", "donor_cells", use("origin of the cells", donor), date=donor[-1].when.text) if donor else None
 
 
@@ -192,7 +193,7 @@ def r5(timeline: Timeline) -> Verdict | None:
 
 def _newest_disagree(timeline: Timeline) -> Verdict | None:
     newest = timeline.newest
-    if newest is None or not newest.disagree or _superseded(newest.when, timeline):
+    if newest is None or not newest.disagree or _dated_remission_after(newest.when, timeline):
         return None
     return unclear("R5", "marrows_disagree", use("marrow", newest.results), date=newest.when.text)
 
@@ -200,22 +201,35 @@ def _newest_disagree(timeline: Timeline) -> Verdict | None:
 def _same_time(timeline: Timeline) -> Verdict | None:
     """A remission statement cannot be ordered against a relapse statement or a marrow at M2."""
     limit = timeline.limits.m1_limit
-    relapses: list[tuple[When, tuple[Fact, ...]]] = [(s.when, (s,)) for s in timeline.of_kind(RELAPSE)]
-    relapses += [(m.when, m.results) for m in timeline.marrows if m.reaches(limit).yes]
+    relapses: list[tuple[When, tuple[Fact, ...], bool]] = [(s.when, (s,), s.dated) for s in timeline.of_kind(RELAPSE)]
+    relapses += [(m.when, m.results, True) for m in timeline.marrows if m.reaches(limit).yes]
     for remission in reversed(timeline.of_kind(REMISSION)):
-        for when, facts in relapses:
+        for when, facts, dated in relapses:
             unordered = not remission.when.before(when).yes and not when.before(remission.when).yes
-            if unordered and not _history(remission.when, when, timeline):
+            # An undated status is borne out by a dated one to the same effect after what it cannot be ordered against.
+            borne_out = (not remission.dated and _dated_remission_after(when, timeline)) or (
+                not dated and _dated_disease_after(remission.when, timeline)
+            )
+            if unordered and not borne_out and not _history(remission.when, when, timeline):
                 used = use("remission", [remission]) + use("relapse", facts)
                 return unclear("R5", "order_unknown", used, date=when.text)
     return None
 
 
+def _dated_remission_after(when: When, timeline: Timeline) -> bool:
+    """A dated remission lies surely after *when*: what came before it is history (rule N7)."""
+    return any(r.dated and r.by != "implied" and when.before(r.when).yes for r in timeline.remissions)
+
+
+def _dated_disease_after(when: When, timeline: Timeline) -> bool:
+    """A dated sign of disease lies surely after *when*."""
+    return any(when.before(f.when).yes for f in timeline.disease if not (isinstance(f, Statement) and not f.dated))
+
+
 def _history(one: When, other: When, timeline: Timeline) -> bool:
     """Something dated lies surely after both, so their order no longer matters."""
-    later = [r.when for r in timeline.remissions if r.dated and r.by != "implied"]
-    later += [f.when for f in timeline.disease if not (isinstance(f, Statement) and not f.dated)]
-    return any(one.before(w).yes and other.before(w).yes for w in later)
+    both = one.until(other)
+    return _dated_remission_after(both, timeline) or _dated_disease_after(both, timeline)
 
 
 def _code_only_remission(timeline: Timeline) -> Verdict | None:
@@ -243,8 +257,7 @@ def _with_marrow(statement: Statement, timeline: Timeline) -> bool:
     """A marrow below the M1 limit goes with the statement."""
     days = timeline.limits.induction_days
     return any(
-        r.by == "marrow" and max(abs(d) for d in r.when.days_until(statement.when)) <= days
-        for r in timeline.remissions
+        r.by == "marrow" and max(abs(d) for d in r.when.days_until(statement.when)) <= days for r in timeline.remissions
     )
 
 
@@ -308,7 +321,9 @@ def r6(timeline: Timeline) -> Verdict | None:
     newest = timeline.newest
     if newest is None or not newest.reaches(timeline.limits.m1_limit).no:
         return None
-    if any(v.reaches(timeline.limits.second_test).yes for m in timeline.marrows for v in m.mrd if _on_or_after(m, newest)):
+    if any(
+        v.reaches(timeline.limits.second_test).yes for m in timeline.marrows for v in m.mrd if _on_or_after(m, newest)
+    ):
         return None
     relapses = [s for s in timeline.of_kind(RELAPSE) if s.when.before(newest.when).yes]
     if not relapses:

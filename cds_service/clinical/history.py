@@ -50,7 +50,9 @@ def salvage_courses(timeline: Timeline) -> tuple[Course, ...]:
     start = timeline.episode_start
     if start is None:
         return ()
-    later = tuple(t for t in given(timeline.facts, timeline.first_all, timeline.limits) if t.start.on_or_after_day(start).yes)
+    later = tuple(
+        t for t in given(timeline.facts, timeline.first_all, timeline.limits) if t.start.on_or_after_day(start).yes
+    )
     return courses(later, timeline.limits)
 
 
@@ -60,7 +62,8 @@ def refractory_to_salvage(timeline: Timeline) -> bool:
     if marrow is None or not persistent(marrow, timeline):
         return False
     return any(
-        c.start.at_least_days_before(marrow.when, days).yes and marrow.when.on_or_after_day(When(c.end.last, c.end.last)).yes
+        c.start.at_least_days_before(marrow.when, days).yes
+        and marrow.when.on_or_after_day(When(c.end.last, c.end.last)).yes
         for c in salvage_courses(timeline)
     )
 

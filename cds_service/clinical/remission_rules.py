@@ -58,7 +58,10 @@ def _unconfirmed_marrows(timeline: Timeline) -> list[MarrowResult]:
     """Preliminary, or without a usable unit, and possibly at the M1 limit."""
     limit = timeline.limits.m1_limit
     preliminary = [m for m in timeline.preliminary if not m.value.reaches(limit).no]
-    return [*preliminary, *(m for m in timeline.doubtful if not m.value.reaches(timeline.limits.second_test).no)]
+    return [
+        *preliminary,
+        *(m for m in timeline.doubtful if not m.value.reaches(timeline.limits.second_test).no),
+    ]
 
 
 def _new_blood_blasts(timeline: Timeline) -> list[BloodBlasts]:
@@ -152,7 +155,9 @@ def second_source(timeline: Timeline, marrow: Marrow, remission: Remission) -> t
     others = [
         m
         for m in timeline.marrows
-        if m.reaches(limits.m1_limit).yes and remission.when.before(m.when).yes and not set(m.results) & set(marrow.results)
+        if m.reaches(limits.m1_limit).yes
+        and remission.when.before(m.when).yes
+        and not set(m.results) & set(marrow.results)
     ]
     found += use("second marrow", [r for m in others for r in m.results])
     return found + use("relapse recorded", relapse_statements_at(timeline, marrow))
@@ -192,9 +197,7 @@ def _marrow_with_mrd_relapse(timeline: Timeline) -> Marrow | None:
     return marrow if within and marrow.reaches(limits.m1_limit).no else None
 
 
-def _other_tests(
-    timeline: Timeline, marrow: Marrow, remission: Remission, floor: Decimal
-) -> list[MarrowResult]:
+def _other_tests(timeline: Timeline, marrow: Marrow, remission: Remission, floor: Decimal) -> list[MarrowResult]:
     """One result for each further kind of test, or marrow, that finds *floor* since the remission."""
     kinds: dict[tuple[int, Test], MarrowResult] = {}
     for index, candidate in enumerate(timeline.marrows):
@@ -275,7 +278,9 @@ def _unconfirmed_newest(timeline: Timeline) -> Verdict | None:
         return unclear("R11", "tests_apart", use("marrow", marrow.results), **_shown(marrow))
     if marrow.reaches(limits.m1_limit).yes:
         return unclear("R11", "not_confirmed", use("marrow", marrow.results), **_shown(marrow))
-    if any(v.reaches(limits.second_test).yes for m in timeline.marrows if not m.when.before(marrow.when).yes for v in m.mrd):
+    if any(
+        v.reaches(limits.second_test).yes for m in timeline.marrows if not m.when.before(marrow.when).yes for v in m.mrd
+    ):
         return unclear("R11", "mrd_only", use("marrow", marrow.results), **_shown(marrow))
     return None
 

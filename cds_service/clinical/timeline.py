@@ -141,7 +141,8 @@ class Timeline:
         """The disease evidence since the last remission that is surely earlier than the newest of it."""
         if not self.disease:
             return ()
-        remission = self.remission_before(self.disease[-1].when)
+        dated = [f for f in self.disease if not (isinstance(f, Statement) and not f.dated)]
+        remission = self.remission_before((dated or self.disease)[-1].when)
         if remission is None:
             return self.disease
         return tuple(f for f in self.disease if remission.when.before(f.when).yes)
@@ -209,9 +210,7 @@ def build(facts: Facts, limits: Definitions, today: date) -> Timeline:
 # -- one burden per marrow (N4) -------------------------------------------------------------------
 
 
-def _group(
-    results: list[MarrowResult], phenotypes: list[Phenotype], limits: Definitions
-) -> tuple[Marrow, ...]:
+def _group(results: list[MarrowResult], phenotypes: list[Phenotype], limits: Definitions) -> tuple[Marrow, ...]:
     """Results of one specimen, or within the window without specimen identity, are one marrow."""
     groups: list[list[MarrowResult | Phenotype]] = []
     by_specimen: dict[str, list[MarrowResult | Phenotype]] = {}
@@ -323,9 +322,7 @@ def _first_all(facts: Facts, marrows: tuple[Marrow, ...], limits: Definitions) -
     return min(whens, key=lambda w: (w.last, w.first), default=None)
 
 
-def _marrow_remissions(
-    marrows: tuple[Marrow, ...], first_all: When | None, limits: Definitions
-) -> list[Remission]:
+def _marrow_remissions(marrows: tuple[Marrow, ...], first_all: When | None, limits: Definitions) -> list[Remission]:
     if first_all is None:
         return []
     return [
@@ -370,7 +367,7 @@ def _put_beside(
     ordered = tuple(sorted(facts.statements, key=lambda s: (s.when.last, s.when.first, s.ref, s.kind.value)))
     dated = [s for s in ordered if s.dated]
     well = [r.when for r in remissions] + [s.when for s in dated if s.kind is StatusKind.REMISSION]
-    ill = [m.when for m in marrows if m.reaches(limits.m1_limit).yes]
+    ill = [m.when for m in marrows for _ in m.tests_reaching(limits.m1_limit) if m.reaches(limits.m1_limit).yes]
     ill += [s.when for s in dated if s.kind is StatusKind.RELAPSE]
     ill += [e.when for e in facts.extramedullary if e.present]
     beside = tuple(s for s in ordered if not s.dated and _outweighed(s, well, ill))

@@ -12,9 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from cds_service.clinical.truth import Truth
 
-_INSTANT = re.compile(
-    r"^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}(?::\d{2})?)(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})?$"
-)
+_INSTANT = re.compile(r"^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}(?::\d{2})?)(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})?$")
 _PARTIAL = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$")
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 
@@ -29,9 +27,7 @@ class When:
     @classmethod
     def day(cls, first: date, last: date | None = None) -> When:
         """All of the days from *first* to *last*."""
-        return cls(
-            datetime.combine(first, time.min, UTC), datetime.combine(last or first, time.max, UTC)
-        )
+        return cls(datetime.combine(first, time.min, UTC), datetime.combine(last or first, time.max, UTC))
 
     @classmethod
     def parse(cls, text: object) -> When | None:

@@ -26,8 +26,10 @@ PATIENT_FACING = frozenset({"Patient", "RelatedPerson"})
 _STUBS: Mapping[int, Any] = {ord("{"): {}, ord("["): [], ord('"'): "", ord("n"): None, ord("t"): True, ord("f"): False}
 _SCHEMA = compiled("request")
 _LONE_SURROGATE = re.compile(
-    rb"((?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)*+)\\u[dD][89a-fA-F]..", re.DOTALL
+    rb"(?P<sound>(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)++)|\\u[dD][89a-fA-F]..",
+    re.DOTALL,
 )
+MENDED_AT_MOST = 1000
 
 
 @dataclass(frozen=True)
@@ -102,16 +104,16 @@ def _members(body: bytes, path: str = "") -> dict[str, msgspec.Raw]:
 
 def _split(body: bytes) -> dict[_Name, msgspec.Raw]:
     try:
-        return _decode(body)
+        try:
+            return _decode(body)
+        except msgspec.ValidationError:
+            raise BadRequest("The body must be a JSON object.", code="structure") from None
+        except msgspec.DecodeError:
+            return _decode(_without_lone_surrogates(body))
+    except msgspec.DecodeError:
+        raise BadRequest("The body is not well-formed JSON.", code="structure") from None
     except RecursionError:
         raise BadRequest("The body is nested too deeply to be read.", code="structure") from None
-    except msgspec.ValidationError:
-        raise BadRequest("The body must be a JSON object.", code="structure") from None
-    except msgspec.DecodeError:
-        mended = _without_lone_surrogates(body)
-    if mended == body:
-        raise BadRequest("The body is not well-formed JSON.", code="structure")
-    return _split(mended)
 
 
 def _without_lone_surrogates(body: bytes) -> bytes:
@@ -120,7 +122,7 @@ def _without_lone_surrogates(body: bytes) -> bytes:
     Half a character is a fault of the string that holds it, not of the chart: the decoder would refuse the
     body for a truncated note nobody reads. Both are refused alike wherever text is read, so the meaning stays.
     """
-    return _LONE_SURROGATE.sub(rb"\1\\u0000", body)
+    return _LONE_SURROGATE.sub(lambda found: found["sound"] or rb"\u0000", body, count=2 * MENDED_AT_MOST)
 
 
 def _require_small(members: Mapping[str, msgspec.Raw]) -> None:
@@ -178,6 +180,7 @@ def _require_consistent(authorization: FhirAuthorization, server: str | None, pa
         raise BadRequest("fhirServer is missing. Send it whenever fhirAuthorization is sent.", "fhirServer", "required")
     if authorization.patient is not None and authorization.patient != patient_id:
         raise BadRequest(
-            "fhirAuthorization.patient and context.patientId name two patients. Send a token of the patient in context.",
+            "fhirAuthorization.patient and context.patientId name two patients. "
+            "Send a token granted for the patient in context.",
             "fhirAuthorization.patient",
         )

@@ -49,14 +49,20 @@ def require_shape(document: Any, validator: Draft202012Validator) -> None:
 
 
 def _bad_request(error: ValidationError) -> BadRequest:
-    path, subschema, fault = _path(error), error.schema, _FAULTS.get(str(error.validator), "is not allowed")
+    path, fault = _path(error), _FAULTS.get(str(error.validator), "is not allowed")
+    subschema: Any = error.schema
     if error.validator == "required":
-        missing = next(name for name in error.validator_value if name not in error.instance)
+        missing = _first_missing(error)
         path, fault = below(path, missing), "is missing"
         subschema = subschema.get("properties", {}).get(missing, {})
-    expected = subschema.get("description", "")
-    words = f"{place(path)} {fault}. {expected}".strip()
+    words = f"{place(path)} {fault}. {subschema.get('description', '')}".strip()
     return BadRequest(words, path or None, _CODES.get(str(error.validator)))
+
+
+def _first_missing(error: ValidationError) -> str:
+    required: Any = error.validator_value
+    present: Any = error.instance
+    return next(str(name) for name in required if name not in present)
 
 
 def _path(error: ValidationError) -> str:

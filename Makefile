@@ -1,0 +1,57 @@
+# make run: the demo on http://127.0.0.1:8080 (PORT changes it). make test: the tests. make check: everything.
+PORT ?= 8080
+COVERAGE ?= 0
+IMAGE ?= rr-all-cds
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
+BIN := .venv/bin
+
+.PHONY: run test check golden wheel image image-steps clean
+
+run: .venv/.run
+	CDS_BASE_URL="$${CDS_BASE_URL:-http://127.0.0.1:$(PORT)}" $(BIN)/cds-service serve --mode demo --port $(PORT)
+
+test: .venv/.dev
+	$(BIN)/python -m pytest
+
+check: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	CDS_MODE="$${CDS_MODE:-demo}" $(BIN)/cds-service check
+	SLOW=1 $(BIN)/python -m pytest --cov=cds_service --cov-branch --cov-fail-under=$(COVERAGE)
+
+golden: .venv/.dev
+	$(BIN)/python -m tests.golden
+
+wheel: .venv/.dev
+	$(BIN)/python -m pip wheel -q --no-deps --wheel-dir dist .
+
+image:
+	docker build --tag $(IMAGE) .
+
+# The same steps without Docker, into build/image.
+image-steps: .venv/.dev
+	rm -rf build/image
+	PYTHON="$(CURDIR)/$(BIN)/python" sh docker/build.sh build/image/wheels
+	PYTHON="$(CURDIR)/$(BIN)/python" sh docker/install.sh build/image/wheels build/image/venv
+
+clean:
+	rm -rf .venv build dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp for each set of packages, renewed when pyproject.toml changes.
+.venv/.run: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+.venv/.dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@ .venv/.run
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found. Install it, or name it: make PYTHON=/path/to/python3 run" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "$(PYTHON) is older than Python 3.11 or does not run. Name another: make PYTHON=/path/to/python3 run" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make a virtual environment. On Debian or Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
+	@"$(PYTHON)" -m venv --clear .venv || { rm -rf .venv; exit 1; }
