@@ -6,7 +6,7 @@ nothing; a malformed relevant one is set aside and named.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,24 +28,24 @@ INCOMPLETE_ISSUES = frozenset(
 )
 
 
-class _Coding(msgspec.Struct):
+class _Coding(msgspec.Struct, gc=False):
     system: str | None = None
     code: str | None = None
 
 
-class _Concept(msgspec.Struct):
+class _Concept(msgspec.Struct, gc=False):
     coding: list[_Coding] = []
 
 
-class _Component(msgspec.Struct):
+class _Component(msgspec.Struct, gc=False):
     code: _Concept | None = None
 
 
-class _Stage(msgspec.Struct):
+class _Stage(msgspec.Struct, gc=False):
     summary: _Concept | None = None
 
 
-class _Outline(msgspec.Struct):
+class _Outline(msgspec.Struct, gc=False):
     """As much of an entry as selection needs."""
 
     resourceType: str = ""
@@ -58,36 +58,36 @@ class _Outline(msgspec.Struct):
     contained: list[_Outline] = []
 
 
-class _Search(msgspec.Struct):
+class _Search(msgspec.Struct, gc=False):
     mode: str | None = None
 
 
-class _Entry(msgspec.Struct):
+class _Entry(msgspec.Struct, gc=False):
     resource: msgspec.Raw = msgspec.Raw()
     fullUrl: str | None = None
     search: _Search | None = None
 
 
-class _Link(msgspec.Struct):
+class _Link(msgspec.Struct, gc=False):
     relation: str | None = None
     url: str | None = None
 
 
-class _Bundle(msgspec.Struct):
+class _Bundle(msgspec.Struct, gc=False):
     entry: list[_Entry | None] = []
     link: list[_Link] = []
 
 
-class _Issue(msgspec.Struct):
+class _Issue(msgspec.Struct, gc=False):
     severity: str = "error"
     code: str = "unknown"
 
 
-class _Outcome(msgspec.Struct):
+class _Outcome(msgspec.Struct, gc=False):
     issue: list[_Issue] = []
 
 
-class _Typed(msgspec.Struct):
+class _Typed(msgspec.Struct, gc=False):
     resourceType: str = ""
     id: str | None = None
 
@@ -185,34 +185,38 @@ def _select_entry(
         for name in (f"{kind}/{outline.id}", full_url):
             if name:
                 selection.referenced[name] = bytes(raw)
-    elif _is_relevant(outline, meanings):
+    elif _is_relevant(outline, meanings, selection):
         _keep(raw, outline, selection)
-    elif kind in CODED:
-        _count_unknown(outline, selection)
     return kind
 
 
-def _is_relevant(outline: _Outline, meanings: Mapping[CodePair, str]) -> bool:
-    if outline.resourceType == "Patient":
+def _is_relevant(outline: _Outline, meanings: Mapping[CodePair, str], selection: Selection) -> bool:
+    """A known code, a Patient, or a medication named by reference; codes that nobody knows are counted."""
+    kind = outline.resourceType
+    if kind == "Patient" or (kind in MEDICATION and bytes(outline.medicationReference)):
         return True
-    if outline.resourceType in MEDICATION and bytes(outline.medicationReference):
-        return True
-    return any((coding.system, coding.code) in meanings for coding in _codings(outline))
+    unknown = selection.unknown_systems
+    for concept in _concepts(outline):
+        for coding in concept.coding:
+            if (coding.system, coding.code) in meanings:
+                return True
+            if coding.system:
+                unknown[coding.system] = unknown.get(coding.system, 0) + 1
+    return False
 
 
-def _codings(outline: _Outline) -> Iterator[_Coding]:
-    for concept in (outline.code, outline.medicationCodeableConcept):
-        if concept is not None:
-            yield from concept.coding
-    for component in outline.component:
-        if component.code is not None:
-            yield from component.code.coding
-    for stage in outline.stage:
-        if stage.summary is not None:
-            yield from stage.summary.coding
-    if outline.resourceType == "DiagnosticReport":
-        for contained in outline.contained:
-            yield from _codings(contained)
+def _concepts(outline: _Outline) -> list[_Concept]:
+    """Every CodeableConcept that may make an entry relevant."""
+    found = [outline.code] if outline.code is not None else []
+    if outline.medicationCodeableConcept is not None:
+        found.append(outline.medicationCodeableConcept)
+    if outline.component:
+        found += [component.code for component in outline.component if component.code is not None]
+    if outline.stage:
+        found += [stage.summary for stage in outline.stage if stage.summary is not None]
+    if outline.contained and outline.resourceType == "DiagnosticReport":
+        found += [concept for contained in outline.contained for concept in _concepts(contained)]
+    return found
 
 
 def _keep(raw: bytes | memoryview | msgspec.Raw, outline: _Outline, selection: Selection) -> None:
@@ -220,12 +224,6 @@ def _keep(raw: bytes | memoryview | msgspec.Raw, outline: _Outline, selection: S
         selection.resources.append(decode(bytes(raw)))
     except Malformed:
         selection.set_aside.append(SetAside(_name(outline.resourceType, outline.id), "malformed"))
-
-
-def _count_unknown(outline: _Outline, selection: Selection) -> None:
-    for coding in _codings(outline):
-        if coding.system:
-            selection.unknown_systems[coding.system] = selection.unknown_systems.get(coding.system, 0) + 1
 
 
 def _select_malformed(

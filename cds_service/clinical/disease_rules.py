@@ -17,6 +17,7 @@ from cds_service.clinical.facts import (
     Test,
 )
 from cds_service.clinical.lineage import lineage_of_codes
+from cds_service.clinical.suspicions import suspicions
 from cds_service.clinical.timeline import Marrow, Remission, Timeline
 from cds_service.clinical.truth import Truth
 from cds_service.clinical.verdict import Classification, Used, Verdict
@@ -348,8 +349,18 @@ def r3(timeline: Timeline) -> Verdict | None:
         evidence = [(d.aged, d) for d in facts.diagnoses if d.active]
     if not evidence or not history:
         return None
-    if any(timeline.age_possible(when, timeline.limits.evidence_days)[0] for when, _ in evidence):
+    days = timeline.limits.evidence_days
+    if any(timeline.age_possible(when, days)[0] for when, _ in evidence) or _recent_question(timeline):
         return None
     when, newest = max(evidence, key=lambda pair: (pair[0].last, pair[0].first, pair[1].ref))
     least = max(0, when.days_until(timeline.now)[0])
     return unclear("R3", "old", use("newest evidence", [newest]), date=when.text, days=str(least))
+
+
+def _recent_question(timeline: Timeline) -> bool:
+    """A recent result that R11 or R11a asks about, while no old marrow could pass for the present one."""
+    newest, limits = timeline.newest, timeline.limits
+    old = newest is not None and (
+        not newest.reaches(limits.m1_limit).no or any(v.reaches(limits.second_test).yes for v in newest.mrd)
+    )
+    return not old and any(timeline.age_possible(f.when, limits.evidence_days)[0] for f in suspicions(timeline))

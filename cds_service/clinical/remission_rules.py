@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from cds_service.clinical.disease_rules import RELAPSE, REMISSION, unclear, use
 from cds_service.clinical.facts import BloodBlasts, Fact, MarrowResult, Statement, Test
+from cds_service.clinical.suspicions import settled, suspicions
 from cds_service.clinical.timeline import Marrow, Remission, Timeline
 from cds_service.clinical.truth import Truth
 from cds_service.clinical.verdict import Classification, Used, Verdict
@@ -48,36 +49,6 @@ def _newest_is_remission(timeline: Timeline) -> tuple[Fact, ...] | None:
     return None
 
 
-def suspicions(timeline: Timeline) -> tuple[Fact, ...]:
-    """Whatever may point to disease, is not superseded, and satisfies no other rule."""
-    found: list[Fact] = [*_unconfirmed_marrows(timeline), *_new_blood_blasts(timeline)]
-    return tuple(f for f in found if not _settled(f, timeline))
-
-
-def _unconfirmed_marrows(timeline: Timeline) -> list[MarrowResult]:
-    """Preliminary, or without a usable unit, and possibly at the M1 limit."""
-    limit = timeline.limits.m1_limit
-    preliminary = [m for m in timeline.preliminary if not m.value.reaches(limit).no]
-    return [
-        *preliminary,
-        *(m for m in timeline.doubtful if not m.value.reaches(timeline.limits.second_test).no),
-    ]
-
-
-def _new_blood_blasts(timeline: Timeline) -> list[BloodBlasts]:
-    """Blood blasts at the M1 limit with no marrow at or after them."""
-    reached = [b for b in timeline.facts.blood if b.value.reaches(timeline.limits.m1_limit).yes]
-    marrows = [m for m in timeline.marrows if m.burden is not None]
-    return [b for b in reached if all(m.when.before(b.when).yes for m in marrows)]
-
-
-def _settled(fact: Fact, timeline: Timeline) -> bool:
-    """A marrow or a dated remission statement lies surely after *fact*."""
-    later = [m.when for m in timeline.marrows if m.burden is not None]
-    later += [s.when for s in timeline.of_kind(REMISSION) if s.dated]
-    return any(fact.when.before(when).yes for when in later)
-
-
 def _relapse_ground(timeline: Timeline, marrow: Marrow | None) -> Remission | None:
     """A remission surely earlier than *marrow*."""
     return timeline.remission_before(marrow.when) if marrow is not None else None
@@ -95,7 +66,7 @@ def _preliminary_relapse(timeline: Timeline) -> Verdict | None:
             continue
         if newest is not None and not newest.when.before(result.when).yes:
             continue
-        if _settled(result, timeline) or timeline.remission_before(result.when) is None:
+        if settled(result, timeline) or timeline.remission_before(result.when) is None:
             continue
         values = {"marrow": result.value.text, "date": result.when.text}
         return unclear("R11a", "preliminary", use("marrow", [result]), **values)
