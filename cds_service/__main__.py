@@ -90,7 +90,7 @@ def _decision(file: BinaryIO, today: datetime | None) -> tuple[Decision, CardSer
     try:
         return service.decide(view_of_file(file.read()), day), service
     except ServiceError as error:
-        _fail(f"{file.name}: {error}", 2)
+        _fail(f"{getattr(file, 'name', '-')}: {error}", 2)
         raise
 
 

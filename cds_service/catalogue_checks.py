@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from cds_service.chart.values import NoPercent
+from cds_service.chart.select import READ
+from cds_service.chart.set_aside import SET_ASIDE_REASONS
+from cds_service.clinical import reasons
 from cds_service.clinical.checks import CHECKS
 from cds_service.clinical.classify import RULES
 from cds_service.clinical.facts import Lineage
@@ -116,7 +118,8 @@ def faults(
     yield from _rule_faults(data["rules"])
     yield from _value_set_faults(value_sets, data["services"])
     yield from _template_faults(templates)
-    yield from _wording_faults(data["wording"])
+    yield from _wording_faults(data)
+    yield from _prefetch_faults(data["services"])
     yield from _duplicate_faults(data)
 
 
@@ -236,16 +239,42 @@ def _template_faults(templates: Mapping[str, str]) -> Iterator[str]:
             yield f"templates/{name}.md: HTML is not rendered alike everywhere; use Markdown"
 
 
-def _wording_faults(wording: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+def _wording_faults(data: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    """Words for every key the code answers with, and no words that nothing uses."""
     needed = {
         "lineage": {item.value for item in Lineage},
         "ph": {item.value for item in Ph},
         "classification": {"relapsed", "refractory"},
-        "set_aside": {item.value for item in NoPercent},
+        "modifier": reasons.MODIFIERS,
+        "missing": reasons.MISSING,
+        "purpose": reasons.PURPOSES,
+        "site": reasons.SITES,
+        "set_aside": SET_ASIDE_REASONS,
     }
     for table, names in needed.items():
-        for name in sorted(names - set(wording[table])):
-            yield f"wording.toml: {table}.{name}: missing"
+        yield from _both_ways(f"wording.toml: {table}", set(names), set(data["wording"][table]))
+    yield from _both_ways("options.toml: reasons", set(reasons.OPTION_REASONS), set(data["options"]["reasons"]))
+    for rule in data["rules"]["rule"]:
+        said = reasons.RULE_REASONS.get(rule["id"], frozenset())
+        yield from _both_ways(f"rules.toml: {rule['id']}.reason", set(said), set(rule["reason"]))
+
+
+def _both_ways(where: str, needed: set[str], given: set[str]) -> Iterator[str]:
+    for name in sorted(needed - given):
+        yield f"{where}.{name}: missing; the code answers with it"
+    for name in sorted(given - needed):
+        yield f"{where}.{name}: nothing answers with it"
+
+
+def _prefetch_faults(services: Mapping[str, Any]) -> Iterator[str]:
+    """A query for a type the chart never reads, or none for a type an answer needs."""
+    asked = {re.split(r"[/?]", template, maxsplit=1)[0]: key for key, template in services["prefetch"].items()}
+    for kind, key in asked.items():
+        if kind not in READ:
+            yield f"services.toml: prefetch.{key}: the chart never reads {kind}"
+    for kind in ("Patient", "Condition", "Observation", "Procedure", "MedicationRequest", "MedicationAdministration"):
+        if kind not in asked:
+            yield f"services.toml: prefetch: no query asks for {kind}"
 
 
 def _duplicate_faults(data: Mapping[str, dict[str, Any]]) -> Iterator[str]:

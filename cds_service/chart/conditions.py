@@ -5,6 +5,7 @@ from __future__ import annotations
 from cds_service.chart.reading import Reading
 from cds_service.chart.resource import Resource, codings, period
 from cds_service.clinical.facts import (
+    CarT,
     Diagnosis,
     Extramedullary,
     Lineage,
@@ -72,6 +73,11 @@ SET_ASIDE = {
     "generic-relapse": "relapse-of-unnamed-disease",
     "generic-remission": "remission-of-unnamed-disease",
     "not-a-status": "not-a-complete-status",
+    "transplant-donor-not-stated": "transplant-donor-not-stated",
+    "autologous-transplant": "autologous-transplant",
+    "awaiting-transplant": "awaiting-transplant",
+    "treatment-without-detail": "treatment-without-detail",
+    "extramedullary-in-remission": "site-in-remission",
 }
 SITES = {"61301000119102": "central nervous system", "722795004": "central nervous system"}
 
@@ -177,7 +183,7 @@ def _read_all(
             aged=aged,
         )
     )
-    for kind in sorted(_status_kinds(resource, meanings), key=lambda k: k.value):
+    for kind in sorted(_status_kinds(resource, reading, meanings), key=lambda k: k.value):
         if kind is not StatusKind.REMISSION and _is_over(resource):
             reading.aside(resource, f"{kind.value}-no-longer-active")
             continue
@@ -204,10 +210,12 @@ def _is_over(resource: Resource) -> bool:
     return _clinical(resource) in ("resolved", "inactive") or _abated(resource)
 
 
-def _status_kinds(resource: Resource, meanings: frozenset[str]) -> set[StatusKind]:
+def _status_kinds(resource: Resource, reading: Reading, meanings: frozenset[str]) -> set[StatusKind]:
     found = set(meanings)
     for stage in resource.parts("stage"):
         found |= resource.meanings_of(stage.get("summary"))
+    if "cns-stage" in found:
+        reading.aside(resource, "cns-stage")
     kinds = {STATUS_MEANINGS[m] for m in found if m in STATUS_MEANINGS}
     if (status := _clinical(resource)) in CLINICAL_STATUS:
         kinds.add(CLINICAL_STATUS[status])
@@ -224,10 +232,17 @@ def _read_other(resource: Resource, reading: Reading, meanings: frozenset[str], 
             reading.facts.append(OtherDisease(resource.ref, when, status, kind, active, aged, lineage))
         elif meaning == "extramedullary-condition":
             _read_extramedullary(resource, reading, lies, status)
-        elif meaning == "allogeneic-transplant-sequela":
-            reading.facts.append(Transplant(resource.ref, when, status))
+        elif meaning in ("allogeneic-transplant-sequela", "history-of-allogeneic-transplant"):
+            reading.facts.append(Transplant(resource.ref, _some_time_before(when), status))
+        elif meaning == "history-of-car-t":
+            reading.facts.append(CarT(resource.ref, _some_time_before(when), status))
         elif meaning in SET_ASIDE:
             reading.aside(resource, SET_ASIDE[meaning])
+
+
+def _some_time_before(when: When) -> When:
+    """A history code says that something happened, at the latest when the code was recorded."""
+    return When(BEGINNING, when.last)
 
 
 def _read_extramedullary(resource: Resource, reading: Reading, lies: When, status: str) -> None:

@@ -51,6 +51,8 @@ NOT_READ = {
     "absolute-blast-count": "absolute-count",
     "myeloblast-count": "myeloblasts",
     "marker-percentage": "marker-percentage",
+    "generic-fish-result": "generic-fish-result",
+    "performance-status": "performance-status",
 }
 JUDGEMENTS = ("physically-fit-for-transplant", "donor-available", "tolerates-chemotherapy")
 

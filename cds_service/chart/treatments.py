@@ -18,6 +18,7 @@ AGENTS = (
     "cd22-directed-antibody",
     "car-t-product",
 )
+NOT_ALLOGENEIC = frozenset({"transplant-donor-not-stated", "autologous-transplant"})
 NOT_TREATMENT = {"maintenance-agent": "maintenance-alone", "corticosteroid": "corticosteroid-alone"}
 ORDERED = ("active", "completed", "on-hold", "stopped")
 GIVEN = {

@@ -109,7 +109,7 @@ def _expressed(situation: Situation, name: str, given: tuple[Fact, ...]) -> Answ
     """Never tested does not gate; therapy directed at the antigen makes older results old."""
     results = [a for a in situation.timeline.facts.antigens if a.name == name]
     newest = [a for a in results if not any(a.when.before(b.when).yes for b in results)]
-    outdated = [g for g in given if not any(_given_before(g.when, a.when) for a in newest)]
+    outdated = [g for g in given if not any(g.when.before(a.when).yes for a in newest)]
     found = {a.expression for a in newest}
     facts: tuple[Fact, ...] = tuple(newest)
     if found == {"negative"}:
@@ -121,11 +121,6 @@ def _expressed(situation: Situation, name: str, given: tuple[Fact, ...]) -> Answ
     if "partial" in found:
         return Answer(Truth.UNKNOWN, f"{name}_partial", (("date", newest[-1].when.text),), facts)
     return YES
-
-
-def _given_before(therapy: When, result: When) -> bool:
-    """The therapy surely began before the result."""
-    return When(therapy.first, therapy.first).before(result).yes
 
 
 def age_at_least_one_month(situation: Situation) -> Answer:

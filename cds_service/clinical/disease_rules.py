@@ -360,6 +360,8 @@ def r3(timeline: Timeline) -> Verdict | None:
 def _recent_question(timeline: Timeline) -> bool:
     """A recent result that R11 or R11a asks about, while no old marrow could pass for the present one."""
     newest, limits = timeline.newest, timeline.limits
+    if newest is not None and newest.clash:
+        return timeline.age_possible(newest.when, limits.evidence_days)[0]
     old = newest is not None and (
         not newest.reaches(limits.m1_limit).no or any(v.reaches(limits.second_test).yes for v in newest.mrd)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cds_service.clinical.facts import Cells, Fact, Facts, Lineage
 from cds_service.clinical.timeline import Timeline
+from cds_service.clinical.when import When
 
 _OF_CELLS = {
     Cells.B_LYMPHOBLASTIC: Lineage.B_CELL,
@@ -26,6 +27,16 @@ def lineage(timeline: Timeline) -> tuple[Lineage, tuple[Fact, ...]]:
     coded = [d for d in codes if d.lineage is not Lineage.UNKNOWN]
     named = {_OF_CELLS[p.cells] for p in newest} | {d.lineage for d in coded}
     return _agreed(named), (*newest, *coded[:1])
+
+
+def lineage_changed(timeline: Timeline) -> When | None:
+    """When the newest phenotype shows another lineage than an earlier one; None when it does not."""
+    abnormal = [p for p in timeline.phenotypes if p.cells is not Cells.NORMAL and p.site != "other"]
+    if not abnormal:
+        return None
+    newest = abnormal[-1]
+    earlier = {p.cells for p in abnormal if p.when.before(newest.when).yes}
+    return newest.when if earlier - {newest.cells} else None
 
 
 def _agreed(named: set[Lineage]) -> Lineage:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from cds_service.clinical.facts import Diagnosis, Fact, PhResult
+from cds_service.clinical.lineage import lineage_changed
 from cds_service.clinical.timeline import Timeline
 from cds_service.clinical.truth import Truth
 from cds_service.clinical.verdict import Classification
@@ -43,6 +44,8 @@ def philadelphia(timeline: Timeline, classification: Classification) -> PhStatus
     """At relapse, results on or after the relapse decide; otherwise all results that speak of disease."""
     coded = _coded(timeline)
     results, responses = _results(timeline)
+    if (changed := lineage_changed(timeline)) is not None:
+        coded, results = [], [s for s in results if s.when.on_or_after_day(changed).yes]
     start = timeline.episode_start
     if classification is not Classification.RELAPSED or start is None:
         return _together([*coded, *results], responses)

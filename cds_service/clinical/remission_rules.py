@@ -121,8 +121,7 @@ def r8(timeline: Timeline) -> Verdict | None:
 def second_source(timeline: Timeline, marrow: Marrow, remission: Remission) -> tuple[Used, ...]:
     """Another test of the same marrow, another marrow since the remission, or a relapse statement."""
     limits = timeline.limits
-    tests = marrow.tests_reaching(limits.second_test)
-    found = use("second test", _all_but_first_kind(marrow, limits.second_test)) if len(tests) > 1 else ()
+    found = use("second test", _second_tests(marrow, timeline))
     others = [
         m
         for m in timeline.marrows
@@ -134,9 +133,16 @@ def second_source(timeline: Timeline, marrow: Marrow, remission: Remission) -> t
     return found + use("relapse recorded", relapse_statements_at(timeline, marrow))
 
 
-def _all_but_first_kind(marrow: Marrow, floor: Decimal) -> list[MarrowResult]:
-    strongest = Test.FLOW if marrow.values(Test.FLOW) else Test.MOLECULAR
-    return [r for r in marrow.results if r.test is not strongest and r.value.reaches(floor).yes]
+def _second_tests(marrow: Marrow, timeline: Timeline) -> list[MarrowResult]:
+    """Results of other tests than the one the burden is read from; morphology only when it is no M1 marrow."""
+    limits = timeline.limits
+    strongest = max((r.test for r in marrow.results), key=list(Test).index)
+    floors = {Test.MORPHOLOGY: limits.m1_limit}
+    return [
+        r
+        for r in marrow.results
+        if r.test is not strongest and r.value.reaches(floors.get(r.test, limits.second_test)).yes
+    ]
 
 
 def relapse_statements_at(timeline: Timeline, marrow: Marrow) -> list[Statement]:

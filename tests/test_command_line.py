@@ -1,0 +1,195 @@
+"""What the command line promises: readable answers, one line for every error, the documented exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cds_service.__main__ import main
+from tests.charts import TODAY, relapsed_b
+
+
+def run(*args: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(main, list(args), input=stdin, env=env or {})
+
+
+def hook_request() -> dict[str, Any]:
+    made = relapsed_b()
+    return {
+        "hook": "patient-view",
+        "hookInstance": "6f1f8b1e-0000-4000-8000-000000000001",
+        "context": {"userId": "Practitioner/example", "patientId": made.patient()["id"]},
+        "prefetch": {key: json.loads(value) for key, value in made.prefetch().items()},
+    }
+
+
+def as_bundle(request: dict[str, Any]) -> dict[str, Any]:
+    entries = [{"resource": request["prefetch"]["patient"]}]
+    for key, value in request["prefetch"].items():
+        if key != "patient" and value is not None:
+            entries += value.get("entry", [])
+    return {"resourceType": "Bundle", "type": "collection", "entry": entries}
+
+
+def test_a_hook_request_is_assessed_as_json() -> None:
+    result = run("assess", "-", "--today", TODAY, stdin=json.dumps(hook_request()).encode())
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["classification"] == "relapsed"
+
+
+def test_a_bundle_with_one_patient_gives_the_same_answer_as_the_hook_request() -> None:
+    request = hook_request()
+    by_hook = json.loads(run("assess", "-", "--today", TODAY, stdin=json.dumps(request).encode()).stdout)
+    by_bundle = json.loads(run("assess", "-", "--today", TODAY, stdin=json.dumps(as_bundle(request)).encode()).stdout)
+    for supplied in (by_hook, by_bundle):
+        supplied.pop("not_provided")
+    assert by_bundle == by_hook
+
+
+def test_the_text_form_shows_the_answer_and_a_dated_timeline() -> None:
+    result = run("assess", "-", "--today", TODAY, "--format", "text", stdin=json.dumps(hook_request()).encode())
+    assert result.stdout.startswith("RELAPSED  (R7")
+    assert "* 2026" in result.stdout
+    assert "On the page and fitting" in result.stdout
+
+
+def test_cards_prints_the_hook_response(tmp_path: Path) -> None:
+    file = tmp_path / "request.json"
+    file.write_text(json.dumps(hook_request()))
+    result = run("cards", str(file), "--today", TODAY)
+    assert json.loads(result.stdout)["cards"][0]["indicator"] == "info"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"{", id="not JSON"),
+        pytest.param(b"[]", id="not an object"),
+        pytest.param(b'{"resourceType": "Bundle", "entry": []}', id="a Bundle without a Patient"),
+        pytest.param(
+            b'{"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Patient", "id": "a"}},'
+            b' {"resource": {"resourceType": "Patient", "id": "b"}}]}',
+            id="a Bundle with two Patients",
+        ),
+    ],
+)
+def test_input_that_cannot_be_read_is_one_line_and_exit_code_two(body: bytes) -> None:
+    result = run("assess", "-", stdin=body)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    result = run("assess", "/no/such/file.json")
+    assert result.exit_code == 2
+    assert "/no/such/file.json" in result.stderr
+
+
+def test_check_says_how_many_codes_and_exits_zero() -> None:
+    result = run("check")
+    assert result.exit_code == 0
+    assert "no fault" in result.stdout
+
+
+def test_check_names_a_mistyped_setting_and_a_wrong_value_together() -> None:
+    result = run("check", env={"CDS_TODAI": "2026-01-01", "CDS_MAX_BODY": "a lot"})
+    assert result.exit_code == 1
+    assert "CDS_TODAI" in result.stderr
+    assert "CDS_MAX_BODY" in result.stderr
+
+
+def test_a_sites_own_codes_are_read(tmp_path: Path) -> None:
+    value_sets = tmp_path / "value_sets"
+    value_sets.mkdir()
+    site = {
+        "resourceType": "ValueSet",
+        "url": "https://hospital.example/ValueSet/marrow-blasts",
+        "status": "active",
+        "compose": {"include": [{"system": "urn:hospital:lab", "concept": [{"code": "BMBLAST"}]}]},
+    }
+    (value_sets / "lab.json").write_text(json.dumps(site))
+    request = hook_request()
+    text = json.dumps(request).replace("http://loinc.org", "urn:hospital:lab").replace("11150-0", "BMBLAST")
+    with_codes = run("assess", "-", "--today", TODAY, stdin=text.encode(), env={"CDS_CARDS": str(tmp_path)})
+    assert json.loads(with_codes.stdout)["rule"] == "R7"
+    without = run("assess", "-", "--today", TODAY, stdin=text.encode())
+    assert json.loads(without.stdout)["rule"] != "R7"
+
+
+def test_a_sites_faulty_value_set_stops_every_command(tmp_path: Path) -> None:
+    (tmp_path / "value_sets").mkdir()
+    (tmp_path / "value_sets" / "bad.json").write_text('{"resourceType": "ValueSet"}')
+    for command in (("check",), ("setup-sheet",)):
+        result = run(*command, env={"CDS_CARDS": str(tmp_path)})
+        assert result.exit_code == 1
+        assert "bad.json" in result.stderr
+
+
+@pytest.mark.parametrize("ehr", ["generic", "epic", "oracle"])
+def test_the_set_up_sheet_names_every_key_and_address(ehr: str) -> None:
+    sheet = run("setup-sheet", "--ehr", ehr).stdout
+    for text in ("patient", "conditions", "observations", "/cds-services/relapsed-refractory-all/feedback", "scope"):
+        assert text in sheet.replace("Scopes", "scope")
+
+
+def test_production_mode_is_refused_in_words() -> None:
+    result = run("serve", "--mode", "production")
+    assert result.exit_code == 2
+    assert "CDS_MODE" in result.stderr
+
+
+def test_demo_mode_listens_on_this_machine_only() -> None:
+    result = run("serve", "--mode", "demo", "--host", "0.0.0.0")
+    assert result.exit_code == 2
+    assert "127.0.0.1" in result.stderr
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _answer(url: str, body: bytes | None = None) -> bytes:
+    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return bytes(response.read())
+
+
+def _until_up(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            _answer(url)
+            return
+        except OSError:
+            continue
+    raise AssertionError("the service did not start")
+
+
+def test_serve_answers_the_hook_from_any_folder(tmp_path: Path) -> None:
+    port = _free_port()
+    environ = {**os.environ, "CDS_TODAY": TODAY, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    command = [sys.executable, "-m", "cds_service", "serve", "--mode", "demo", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environ, stderr=subprocess.PIPE)
+    try:
+        base = f"http://127.0.0.1:{port}"
+        _until_up(f"{base}/readyz", process)
+        body = json.dumps(hook_request()).encode()
+        answer = json.loads(_answer(f"{base}/cds-services/relapsed-refractory-all", body))
+        assert answer["cards"][0]["links"][0]["url"] == f"{base}/about"
+        assert b"Not reviewed by a clinician" in _answer(f"{base}/about")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
