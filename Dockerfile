@@ -13,6 +13,6 @@ ENV PATH=/opt/rr-all-cds/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin cds
 USER 10001
 WORKDIR /
-EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=3s --start-period=10s CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
-CMD ["cds-service", "serve", "--host", "0.0.0.0", "--port", "8080"]
+# Demo mode, the only one of this version, answers on loopback only: run with --network host and CDS_MODE=demo.
+CMD ["cds-service", "serve"]

@@ -9,7 +9,7 @@ BIN := .venv/bin
 .PHONY: run test check golden wheel image image-steps clean
 
 run: .venv/.run
-	CDS_BASE_URL="$${CDS_BASE_URL:-http://127.0.0.1:$(PORT)}" $(BIN)/cds-service serve --mode demo --port $(PORT)
+	$(BIN)/cds-service serve --mode demo --port $(PORT)
 
 test: .venv/.dev
 	$(BIN)/python -m pytest
@@ -19,7 +19,7 @@ check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	CDS_MODE="$${CDS_MODE:-demo}" $(BIN)/cds-service check
+	$(BIN)/cds-service check
 	SLOW=1 $(BIN)/python -m pytest --cov=cds_service --cov-branch --cov-fail-under=$(COVERAGE)
 
 golden: .venv/.dev

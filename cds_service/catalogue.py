@@ -33,6 +33,7 @@ from cds_service.knowledge import (
     Statement,
     Suggestion,
     ValueSet,
+    plain_display,
 )
 
 TOML_FILES = (
@@ -194,7 +195,7 @@ def _displays(value_sets: Mapping[str, ValueSet]) -> dict[str, frozenset[str]]:
     for value_set in value_sets.values():
         for _, _, display in value_set.concepts:
             if display:
-                found.setdefault(display.casefold(), set()).add(value_set.id)
+                found.setdefault(plain_display(display), set()).add(value_set.id)
     return {display: frozenset(names) for display, names in found.items()}
 
 

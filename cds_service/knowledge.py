@@ -1,17 +1,28 @@
 """What the answers rest on: types of everything in ``cards/``. Pure; :mod:`cds_service.catalogue` reads it.
 
 A code belongs to exactly one meaning: ``Knowledge.meanings[(system, code)]`` names its value set.
-``Knowledge.displays`` maps each display, case-folded, to the value sets it stands in.
+``Knowledge.displays`` maps each display (see :func:`plain_display`) to the value sets it stands in.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 Coding = tuple[str, str]
 """A (system, code) pair."""
+
+
+_SEMANTIC_TAG = re.compile(
+    r"\s*\((?:disorder|finding|qualifier value|procedure|situation|specimen|body structure|regime/therapy)\)$"
+)
+
+
+def plain_display(display: str) -> str:
+    """A display without case and without SNOMED CT's semantic tag, for comparing what it names."""
+    return _SEMANTIC_TAG.sub("", display.casefold().strip())
 
 
 @dataclass(frozen=True, slots=True)

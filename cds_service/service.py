@@ -118,7 +118,7 @@ def _view_of_bundle(bundle: _BundlePeek) -> PatientView:
 def _peek(entry: msgspec.Raw) -> _Peek:
     try:
         return msgspec.json.decode(entry, type=_EntryPeek).resource or _Peek()
-    except msgspec.ValidationError:
+    except msgspec.DecodeError:
         return _Peek()
 
 

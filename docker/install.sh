@@ -10,4 +10,4 @@ python=${PYTHON:-python3}
   --find-links "$wheels" rr-all-cds
 venv=$(cd "$venv" && pwd)
 cd /
-CDS_MODE=demo "$venv/bin/cds-service" check
+"$venv/bin/cds-service" check

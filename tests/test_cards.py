@@ -77,7 +77,9 @@ def test_the_catalogue_as_shipped_is_whole(cards: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "says"),
     [
-        pytest.param("definitions.toml", "[m1_limit]", "[m1_limit", "definitions.toml: not TOML: .*line", id="unparsable"),
+        pytest.param(
+            "definitions.toml", "[m1_limit]", "[m1_limit", "definitions.toml: not TOML: .*line", id="unparsable"
+        ),
         pytest.param(
             "definitions.toml", "[m3_floor]", "[m1_limit]", "definitions.toml: not TOML: .*m1_limit", id="a table twice"
         ),
@@ -89,7 +91,9 @@ def test_the_catalogue_as_shipped_is_whole(cards: Path) -> None:
             id="unknown key",
         ),
         pytest.param("rules.toml", 'title = "Not ALL"\n', "", "rules.toml: rule.0: .*title", id="missing key"),
-        pytest.param("definitions.toml", 'unit = "%"\n', "", "definitions.toml: m1_limit: .*unit", id="number without unit"),
+        pytest.param(
+            "definitions.toml", 'unit = "%"\n', "", "definitions.toml: m1_limit: .*unit", id="number without unit"
+        ),
         pytest.param(
             "definitions.toml",
             'source = "nci-2010"\n',
@@ -98,7 +102,11 @@ def test_the_catalogue_as_shipped_is_whole(cards: Path) -> None:
             id="number without source",
         ),
         pytest.param(
-            "options.toml", "\nsoft = true", '\nsoft = "yes"', "options.toml: option.1.condition.0.soft: ", id="wrong type"
+            "options.toml",
+            "\nsoft = true",
+            '\nsoft = "yes"',
+            "options.toml: option.1.condition.0.soft: ",
+            id="wrong type",
         ),
         pytest.param(
             "definitions.toml", 'value = "5"', 'value = "five"', "definitions.toml: m1_limit.value: ", id="not a number"
@@ -188,7 +196,11 @@ def test_the_catalogue_as_shipped_is_whole(cards: Path) -> None:
             id="unknown parent",
         ),
         pytest.param(
-            "rules.toml", 'id = "R1"', 'id = "R2"', "rules.toml: rule: the rules must be, in order, R1, R2, R5", id="rule order"
+            "rules.toml",
+            'id = "R1"',
+            'id = "R2"',
+            "rules.toml: rule: the rules must be, in order, R1, R2, R5",
+            id="rule order",
         ),
         pytest.param(
             "rules.toml",
@@ -267,7 +279,11 @@ def test_the_catalogue_as_shipped_is_whole(cards: Path) -> None:
             "wording.toml", 'b_cell = "B-cell ALL"\n', "", "wording.toml: lineage.b_cell: missing", id="word missing"
         ),
         pytest.param(
-            "value_sets/disease-status.json", "{", "[{", "value_sets/disease-status.json: no FHIR ValueSet", id="broken JSON"
+            "value_sets/disease-status.json",
+            "{",
+            "[{",
+            "value_sets/disease-status.json: no FHIR ValueSet",
+            id="broken JSON",
         ),
         pytest.param(
             "value_sets/disease-status.json",
@@ -290,7 +306,9 @@ def test_a_planted_mistake_is_named(cards: Path, file: str, old: str, new: str, 
         pytest.param(SNOMED, "91857004", "fails the SNOMED CT check digit", id="SNOMED CT"),
         pytest.param(LOINC, "11150-1", "fails the LOINC check digit", id="LOINC"),
         pytest.param("http://hl7.org/fhir/sid/icd-10-cm", "C91-00", "is not of the form of ICD-10-CM", id="ICD-10-CM"),
-        pytest.param("http://hl7.org/fhir/sid/icd-10-cm", "C91.01", "stands in .* a code has one meaning", id="two meanings"),
+        pytest.param(
+            "http://hl7.org/fhir/sid/icd-10-cm", "C91.01", "stands in .* a code has one meaning", id="two meanings"
+        ),
     ],
 )
 def test_a_code_that_cannot_stand_is_named(cards: Path, system: str, code: str, says: str) -> None:

@@ -26,7 +26,7 @@ def copied() -> list[str]:
 
 def run(*command: str | Path, cwd: Path) -> str:
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("CDS_", "PYTHON", "COV_"))}
-    environ = {**kept, "PYTHON": sys.executable, "CDS_MODE": "demo"}
+    environ = {**kept, "PYTHON": sys.executable}
     done = subprocess.run(command, cwd=cwd, env=environ, text=True, capture_output=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from cds_service.clinical.when import When
-from cds_service.knowledge import Coding
+from cds_service.knowledge import Coding, plain_display
 
 Json = Mapping[str, Any]
 _FHIR_ID = re.compile(r"^[A-Za-z0-9\-.]{1,64}$")
@@ -83,8 +83,8 @@ class Resource:
 
     def display_names_another(self, pair: Coding, display: str) -> bool:
         """The display is that of another known concept, and of this one nowhere."""
-        named = self.displays.get(display.casefold().strip(), frozenset())
-        return bool(named) and self.meanings[pair] not in named
+        named = {_answer(name) for name in self.displays.get(plain_display(display), ())}
+        return bool(named) and _answer(self.meanings[pair]) not in named
 
     @property
     def misnamed(self) -> bool:
@@ -108,6 +108,11 @@ class Resource:
     @property
     def last_updated(self) -> When | None:
         return When.parse(self.part("meta").get("lastUpdated"))
+
+
+def _answer(value_set: str) -> str:
+    """A value and an interpretation that say the same are one answer."""
+    return value_set.removeprefix("value-").removeprefix("interpretation-")
 
 
 def codings(concept: object) -> Iterator[tuple[Coding, str]]:

@@ -125,7 +125,7 @@ def select(prefetch: Mapping[str, bytes | memoryview], meanings: Mapping[CodePai
 def _select_value(key: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection) -> None:
     try:
         kind = _typed(raw).resourceType
-    except msgspec.ValidationError:
+    except msgspec.DecodeError:
         kind = ""
     seen = selection.types_seen.setdefault(key, set())
     if kind == "OperationOutcome":
@@ -140,7 +140,7 @@ def _select_value(key: str, raw: bytes | memoryview, meanings: Mapping[CodePair,
 def _select_bundle(key: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection) -> None:
     try:
         bundle = _bundle(raw)
-    except msgspec.ValidationError:
+    except msgspec.DecodeError:
         selection.failed.append(key)
         return
     seen = selection.types_seen.setdefault(key, set())
@@ -160,7 +160,7 @@ def _is_failure(raw: msgspec.Raw) -> bool:
     """An outcome entry that says data are lacking; an empty search may carry a harmless one."""
     try:
         issues = _outcome(raw).issue
-    except msgspec.ValidationError:
+    except msgspec.DecodeError:
         return True
     return not issues or any(i.severity not in NOT_A_FAILURE or i.code in INCOMPLETE_ISSUES for i in issues)
 
@@ -174,7 +174,7 @@ def _select_entry(
     """Keep the entry if it is relevant; its resourceType."""
     try:
         outline = _outline(raw)
-    except msgspec.ValidationError:
+    except msgspec.DecodeError:
         return _select_malformed(raw, meanings, selection)
     kind = outline.resourceType
     if kind not in READ:

@@ -16,7 +16,7 @@ import msgspec
 
 from cds_service.errors import BadRequest
 from cds_service.hooks.shape import compiled, require_shape
-from cds_service.hooks.strict_json import MAX_DEPTH, below, given_twice, loads, require_text, require_utf8
+from cds_service.hooks.strict_json import MAX_DEPTH, below, given_twice, loads, place, require_text, require_utf8
 
 MAX_ENVELOPE = 1 << 20
 """Bytes the envelope may have; a real one has about a thousand."""
@@ -87,13 +87,32 @@ class _Name:
         self.text = text
 
 
-_decode = msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=lambda _, text: _Name(text)).decode
+class _Names:
+    """Makes the keys of one object; stops at a number no caller needs, before they cost anything."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.made = 0
+
+    def __call__(self, _: type, text: str) -> _Name:
+        self.made += 1
+        if self.made > MAX_MEMBERS:
+            raise BadRequest(
+                f"{place(self.path)} has more than {MAX_MEMBERS} members. Send only what CDS Hooks describes.",
+                self.path or None,
+                "too-long",
+            )
+        return _Name(text)
+
+
+def _decode(body: bytes, path: str) -> dict[_Name, msgspec.Raw]:
+    return msgspec.json.decode(body, type=dict[_Name, msgspec.Raw], dec_hook=_Names(path))
 
 
 def _members(body: bytes, path: str = "") -> dict[str, msgspec.Raw]:
     """The members of one JSON object, their values undecoded but known to be well-formed."""
     made: dict[str, msgspec.Raw] = {}
-    for name, raw in _split(body).items():
+    for name, raw in _split(body, path).items():
         where = below(path, name.text)
         require_text(name.text, where)
         if name.text in made:
@@ -102,14 +121,14 @@ def _members(body: bytes, path: str = "") -> dict[str, msgspec.Raw]:
     return made
 
 
-def _split(body: bytes) -> dict[_Name, msgspec.Raw]:
+def _split(body: bytes, path: str) -> dict[_Name, msgspec.Raw]:
     try:
         try:
-            return _decode(body)
+            return _decode(body, path)
         except msgspec.ValidationError:
             raise BadRequest("The body must be a JSON object.", code="structure") from None
         except msgspec.DecodeError:
-            return _decode(_without_lone_surrogates(body))
+            return _decode(_without_lone_surrogates(body), path)
     except msgspec.DecodeError:
         raise BadRequest("The body is not well-formed JSON.", code="structure") from None
     except RecursionError:
@@ -127,7 +146,7 @@ def _without_lone_surrogates(body: bytes) -> bytes:
 
 def _require_small(members: Mapping[str, msgspec.Raw]) -> None:
     size = sum(len(memoryview(raw)) for key, raw in members.items() if key != "prefetch")
-    if size > MAX_ENVELOPE or len(members) > MAX_MEMBERS:
+    if size > MAX_ENVELOPE:
         raise BadRequest("The request is too long outside its prefetch. Send the fields of CDS Hooks.", code="too-long")
 
 

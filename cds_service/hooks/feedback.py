@@ -16,7 +16,7 @@ from cds_service.hooks.shape import compiled, require_shape
 from cds_service.hooks.strict_json import loads, require_utf8
 
 MAX_FEEDBACK = 4 << 20
-"""Bytes a feedback body may have: a thousand comments of full length fit."""
+"""Bytes a feedback body may have: five hundred comments of full length fit."""
 
 _SCHEMA = compiled("feedback")
 

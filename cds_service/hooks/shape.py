@@ -13,14 +13,13 @@ from jsonschema.exceptions import ValidationError
 from cds_service.errors import BadRequest
 from cds_service.hooks.strict_json import below, place
 
-_CODES = {"required": "required", "maxLength": "too-long", "maxItems": "too-long", "maxProperties": "too-long"}
+_CODES = {"required": "required", "maxLength": "too-long", "maxItems": "too-long"}
 _FAULTS = {
     "type": "has the wrong JSON type",
     "maxLength": "is too long",
     "minLength": "is empty",
     "maxItems": "has too many items",
     "minItems": "has no items",
-    "maxProperties": "has too many members",
     "const": "is not what this service answers",
     "enum": "is not one of the values allowed",
     "pattern": "does not have the form it must have",

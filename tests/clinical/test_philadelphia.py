@@ -221,4 +221,4 @@ def test_older_results_do_not_carry_over_a_change_of_lineage() -> None:
         .remission("2024-04-01").all_t("2026-10-10").phenotype("t-lymphoblastic", AT_RELAPSE).marrow(62, AT_RELAPSE)
     )
     answer = patient.assess()
-    assert answer.classification == "indeterminate" or answer.ph != "positive"
+    assert (answer.classification, answer.ph) in (("indeterminate", answer.ph), ("relapsed", "unknown"))

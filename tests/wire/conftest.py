@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 
 import pytest
@@ -40,8 +41,16 @@ def client(app: Flask) -> FlaskClient:
 def port(app: Flask) -> Iterator[int]:
     """The application served by waitress on a loopback port."""
     server = create_server(app, host="127.0.0.1", port=0, threads=4, max_request_body_size=100 * MAX_BODY)
-    thread = threading.Thread(target=server.run, daemon=True)
+
+    def run() -> None:
+        with suppress(OSError):  # waitress waits on the socket that is closed below
+            server.run()
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     yield server.effective_port
     server.close()
     thread.join(timeout=5)
+    for channel in list(server.active_channels.values()):
+        channel.handle_close()
+    server.task_dispatcher.shutdown()

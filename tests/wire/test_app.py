@@ -206,11 +206,11 @@ def test_a_preflight_is_answered_everywhere(client: FlaskClient, path: str) -> N
 
 @pytest.mark.parametrize("path", [*PAGES, HOOK, "/nowhere"])
 def test_every_answer_has_the_headers_a_browser_needs(client: FlaskClient, path: str) -> None:
-    response = client.get(path, headers={"Origin": "http://localhost:3000"})
-    assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
-    assert "Origin" in response.headers["Vary"]
-    assert response.headers["X-Content-Type-Options"] == "nosniff"
-    assert uuid.UUID(response.headers["X-Request-Id"]).version == 4
+    with client.get(path, headers={"Origin": "http://localhost:3000"}) as response:
+        assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
+        assert "Origin" in response.headers["Vary"]
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert uuid.UUID(response.headers["X-Request-Id"]).version == 4
 
 
 def test_an_origin_that_is_none_is_not_repeated(client: FlaskClient) -> None:
