@@ -78,7 +78,8 @@ def serve(host: str, port: int, mode: str | None) -> None:
         threads=8,
         connection_limit=4000,
         channel_timeout=10,
-        max_request_body_size=settings.max_body + 1,
+        # Above the cap of the application, whose refusal has an OperationOutcome and CORS headers.
+        max_request_body_size=2 * settings.max_body + 65536,
         ident=None,
         _quiet=True,
     )

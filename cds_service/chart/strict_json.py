@@ -33,7 +33,7 @@ def decode(raw: bytes | memoryview) -> dict[str, Any]:
         raise Malformed("not JSON") from error
     if not isinstance(found, dict):
         raise Malformed("not a JSON object")
-    _check_depth(found)
+    _check(found)
     return found
 
 
@@ -53,21 +53,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
         raise Malformed("a key given twice")
-    for key, value in pairs:
-        if _SURROGATE_OR_NUL.search(key) or (isinstance(value, str) and _SURROGATE_OR_NUL.search(value)):
-            raise Malformed("a lone surrogate or NUL")
+    if any(_SURROGATE_OR_NUL.search(key) for key, _ in pairs):
+        raise Malformed("a lone surrogate or NUL")
     return made
 
 
-def _check_depth(value: Any) -> None:
+def _check(value: Any) -> None:
+    """Bounded depth, and no lone surrogate or NUL in any text."""
     level = [value]
     for _ in range(MAX_DEPTH):
-        level = [
-            child
-            for item in level
-            for child in (item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
-            if isinstance(child, dict | list)
-        ]
+        children = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
+        if any(isinstance(child, str) and _SURROGATE_OR_NUL.search(child) for child in children):
+            raise Malformed("a lone surrogate or NUL")
+        level = [child for child in children if isinstance(child, dict | list)]
         if not level:
             return
     raise Malformed("nested too deeply")
