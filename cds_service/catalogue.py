@@ -83,10 +83,7 @@ def load(cards: Path | None = None, site: Path | None = None) -> Knowledge:
         if content is not None:
             faults += _schema_faults(f"{name}.toml", content, cards / "schema" / f"{name}.json")
     templates = {name: _text(cards / "templates" / f"{name}.md", faults) for name in TEMPLATES}
-    value_sets = [
-        *_value_sets(cards / "value_sets", faults),
-        *_value_sets(site / "value_sets" if site else None, faults),
-    ]
+    value_sets = [*_value_sets(cards / "value_sets", faults), *(_site_sets(site, faults) if site else ())]
     if faults:
         raise CatalogueError(faults)
     present = {name: content for name, content in data.items() if content is not None}
@@ -117,16 +114,25 @@ def _text(path: Path, faults: list[str]) -> str:
 
 
 def _schema_faults(name: str, content: object, schema: Path) -> Iterator[str]:
-    validator = Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
-    for error in sorted(validator.iter_errors(content), key=lambda e: [str(p) for p in e.absolute_path]):
-        where = ".".join(str(p) for p in error.absolute_path) or "(top)"
-        yield f"{name}: {where}: {error.message}"
-
-
-def _value_sets(path: Path | None, faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each value set with its file name; one that is no FHIR ValueSet is a fault."""
-    if path is None or not path.is_dir():
+    try:
+        validator = Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        yield f"schema/{schema.name}: cannot be read: {type(error).__name__}"
         return
+    for fault in sorted(validator.iter_errors(content), key=lambda e: [str(p) for p in e.absolute_path]):
+        where = ".".join(str(p) for p in fault.absolute_path) or "(top)"
+        yield f"{name}: {where}: {fault.message}"
+
+
+def _site_sets(site: Path, faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A site's own value sets, and its concept maps (kept for later as they need the others' codes)."""
+    if not any((site / name).is_dir() for name in ("value_sets", "concept_maps")):
+        faults.append(f"{site.name}: holds neither value_sets/ nor concept_maps/")
+    yield from _value_sets(site / "value_sets", faults)
+
+
+def _value_sets(path: Path, faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each value set with its file name; one that is no FHIR ValueSet is a fault."""
     for file in sorted(path.glob("*.json")):
         try:
             content = json.loads(file.read_text(encoding="utf-8"))

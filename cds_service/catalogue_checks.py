@@ -6,8 +6,10 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
+from cds_service.chart.meanings import MEANINGS
 from cds_service.chart.select import READ
 from cds_service.chart.set_aside import SET_ASIDE_REASONS
 from cds_service.clinical import reasons
@@ -31,6 +33,9 @@ LONGEST = {
     "site": "in the central nervous system",
 }
 """The longest text each placeholder of a sentence can be filled with."""
+
+TOKENS = frozenset({"context.userId", "context.patientId", "context.encounterId"})
+"""The tokens patient-view marks for prefetch templates."""
 
 TEMPLATE_FIELDS = {
     "summary_listed": {"class", "lineage", "ph", "fits", "fit_verb", "depends", "depend_verb"},
@@ -120,6 +125,7 @@ def faults(
     yield from _template_faults(templates)
     yield from _wording_faults(data)
     yield from _prefetch_faults(data["services"])
+    yield from _unit_faults(data["units"], data["value_strings"])
     yield from _duplicate_faults(data)
 
 
@@ -132,6 +138,8 @@ def _definition_faults(definitions: Mapping[str, Any], sources: Mapping[str, Any
     for name, entry in definitions.items():
         if entry["source"] != "PROPOSAL" and entry["source"] not in sources:
             yield f"definitions.toml: {name}.source: {entry['source']} is not in sources.toml"
+        if name == "m3_floor" and Decimal(entry["value"]) <= Decimal(definitions["m1_limit"]["value"]):
+            yield "definitions.toml: m3_floor.value: must lie above m1_limit"
         if Definitions.__annotations__.get(name) == "int" and "." in entry["value"]:
             yield f"definitions.toml: {name}.value: must be a whole number of {entry['unit']}"
 
@@ -145,7 +153,7 @@ def _citation_faults(data: Mapping[str, dict[str, Any]]) -> Iterator[str]:
             if name not in statements:
                 yield f"{where}: {name} is not in statements.toml"
     for name, entry in statements.items():
-        if name not in cited and entry["role"] == "option":
+        if name not in cited and entry["role"] in ("option", "suggestion", "definition"):
             yield f"statements.toml: {name}: no option, rule or suggestion cites it"
     for rule in data["rules"]["rule"]:
         for source in rule["sources"]:
@@ -189,14 +197,17 @@ def _option_faults(options: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _rule_faults(rules: Mapping[str, Any]) -> Iterator[str]:
+    for rule in rules["rule"]:
+        answer = reasons.RULE_CLASSES.get(rule["id"])
+        if answer is not None and rule["classification"] != answer:
+            yield f"rules.toml: {rule['id']}.classification: the rule answers {answer}"
     order = [r["id"] for r in rules["rule"]]
     if order != list(RULES):
         yield f"rules.toml: rule: the rules must be, in order, {', '.join(RULES)}"
     for rule in rules["rule"]:
         for key, sentence in rule["reason"].items():
             for part, text in sentence.items():
-                for name in sorted(fields_of(text) - set(LONGEST)):
-                    yield f"rules.toml: {rule['id']}.{key}.{part}: nothing fills {{{name}}}"
+                yield from _placeholder_faults(f"rules.toml: {rule['id']}.{key}.{part}", text, set(LONGEST))
 
 
 def _value_set_faults(value_sets: list[tuple[str, dict[str, Any]]], services: Mapping[str, Any]) -> Iterator[str]:
@@ -204,6 +215,8 @@ def _value_set_faults(value_sets: list[tuple[str, dict[str, Any]]], services: Ma
     names = {set_name(content) for file, content in value_sets}
     for file, content in value_sets:
         name = set_name(content)
+        if any("filter" in i or "valueSet" in i for i in content.get("compose", {}).get("include", ())):
+            yield f"{file}: compose.include: only listed concepts are read; filters and imports are not"
         for system, code, _ in concepts(content):
             if why := code_fault(system, code):
                 yield f"{file}: {code}: {why}"
@@ -214,6 +227,7 @@ def _value_set_faults(value_sets: list[tuple[str, dict[str, Any]]], services: Ma
         for (_, code), times in counted.items():
             if times > 1:
                 yield f"{file}: {code}: listed {times} times"
+    yield from _both_ways("value_sets", set(MEANINGS), names)
     for name in services["observation_sets"]:
         if name not in names:
             yield f"services.toml: observation_sets: {name} is no value set"
@@ -224,17 +238,23 @@ def fields_of(template: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
 
 
+def _placeholder_faults(where: str, text: str, filled: set[str], needed: set[str] | None = None) -> Iterator[str]:
+    """A placeholder nothing fills, one that is needed and missing, or braces that do not close."""
+    try:
+        found = fields_of(text)
+    except ValueError as error:
+        yield f"{where}: {error}"
+        return
+    for field in sorted(found - filled):
+        yield f"{where}: nothing fills {{{field}}}"
+    for field in sorted((needed or set()) - found):
+        yield f"{where}: {{{field}}} is missing"
+
+
 def _template_faults(templates: Mapping[str, str]) -> Iterator[str]:
     for name, template in templates.items():
-        try:
-            found = fields_of(template)
-        except ValueError as error:
-            yield f"templates/{name}.md: {error}"
-            continue
-        for field in sorted(found - TEMPLATE_FIELDS[name]):
-            yield f"templates/{name}.md: nothing fills {{{field}}}"
-        for field in sorted(TEMPLATE_FIELDS[name] - found):
-            yield f"templates/{name}.md: {{{field}}} is missing"
+        fields = TEMPLATE_FIELDS[name]
+        yield from _placeholder_faults(f"templates/{name}.md", template, fields, fields)
         if re.search(r"<[a-zA-Z/!]", template):
             yield f"templates/{name}.md: HTML is not rendered alike everywhere; use Markdown"
 
@@ -250,10 +270,14 @@ def _wording_faults(data: Mapping[str, dict[str, Any]]) -> Iterator[str]:
         "purpose": reasons.PURPOSES,
         "site": reasons.SITES,
         "set_aside": SET_ASIDE_REASONS,
+        "value": reasons.VALUES,
+        "report": reasons.REPORTS,
     }
     for table, names in needed.items():
         yield from _both_ways(f"wording.toml: {table}", set(names), set(data["wording"][table]))
     yield from _both_ways("options.toml: reasons", set(reasons.OPTION_REASONS), set(data["options"]["reasons"]))
+    for key, text in data["options"]["reasons"].items():
+        yield from _placeholder_faults(f"options.toml: reasons.{key}", text, {"date", "age", "courses", "relapses"})
     for rule in data["rules"]["rule"]:
         said = reasons.RULE_REASONS.get(rule["id"], frozenset())
         yield from _both_ways(f"rules.toml: {rule['id']}.reason", set(said), set(rule["reason"]))
@@ -275,6 +299,28 @@ def _prefetch_faults(services: Mapping[str, Any]) -> Iterator[str]:
     for kind in ("Patient", "Condition", "Observation", "Procedure", "MedicationRequest", "MedicationAdministration"):
         if kind not in asked:
             yield f"services.toml: prefetch: no query asks for {kind}"
+    for key, template in services["prefetch"].items():
+        for token in sorted(set(re.findall(r"\{\{([^{}]*)\}\}", template)) - TOKENS):
+            yield f"services.toml: prefetch.{key}: {{{{{token}}}}} is no token of patient-view"
+        if "{{context.patientId}}" not in template:
+            yield f"services.toml: prefetch.{key}: must ask for the patient, {{{{context.patientId}}}}"
+    if "%CODES%" not in services["prefetch"].get("observations", ""):
+        yield "services.toml: prefetch.observations: %CODES% is missing; it stands for the codes of observation_sets"
+
+
+def _unit_faults(units: Mapping[str, Any], value_strings: Mapping[str, list[str]]) -> Iterator[str]:
+    """A label or a string with two meanings, or a factor that makes every value zero."""
+    named = [(f"units.toml: {name}.labels", label) for name, unit in units.items() for label in unit["labels"]]
+    said = [(f"value_strings.toml: {name}", text) for name, texts in value_strings.items() for text in texts]
+    for group in (named, said):
+        held: dict[str, str] = {}
+        for where, text in group:
+            other = held.setdefault(" ".join(text.casefold().split()), where)
+            if other != where:
+                yield f"{where}: {text!r} stands in {other} too"
+    for name, unit in units.items():
+        if name != "ambiguous" and Decimal(unit["factor"]) == 0:
+            yield f"units.toml: {name}.factor: must not be zero"
 
 
 def _duplicate_faults(data: Mapping[str, dict[str, Any]]) -> Iterator[str]:
@@ -292,9 +338,14 @@ def _duplicate_faults(data: Mapping[str, dict[str, Any]]) -> Iterator[str]:
 
 def summary_faults(knowledge: Knowledge) -> Iterator[str]:
     """A summary that could pass 139 characters, for any class, lineage, Ph status, count or reason."""
+    longest: dict[str, int] = {}
     for name, text in longest_summaries(knowledge):
         units = max(len(text), len(text.encode("utf-16-le")) // 2)
-        if units > SUMMARY_LIMIT or "\n" in text:
+        longest[name] = max(units, longest.get(name, 0))
+        if "\n" in text:
+            yield f"{name}: a summary must be one line"
+    for name, units in longest.items():
+        if units > SUMMARY_LIMIT:
             yield f"{name}: a summary can reach {units} characters (limit {SUMMARY_LIMIT})"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cds_service.clinical.facts import Diagnosis, Fact, Report, SetAside
-from cds_service.clinical.lineage import lineage
+from cds_service.clinical.assess import evidence, reason_condition
+from cds_service.clinical.facts import Report, SetAside
 from cds_service.clinical.options import AssessedOption, Group
 from cds_service.clinical.verdict import Classification, Used
 from cds_service.clinical.when import latest
@@ -145,25 +145,9 @@ def _first_upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _used(decision: Decision) -> tuple[Used, ...]:
-    """The rule's evidence, then what lineage and Ph status were read from; each fact once."""
-    assessment = decision.assessment
-    found = list(assessment.verdict.used)
-    if decision.classification in (Classification.RELAPSED, Classification.REFRACTORY):
-        found += [Used(f, "Philadelphia status") for f in assessment.situation.ph.facts]
-        found += [Used(f, "lineage") for f in lineage(assessment.timeline)[1]]
-    seen: set[Fact] = set()
-    kept = []
-    for used in found:
-        if used.fact not in seen:
-            seen.add(used.fact)
-            kept.append(used)
-    return tuple(kept)
-
-
 def _evidence_lines(decision: Decision, knowledge: Knowledge) -> str:
     lines = []
-    for used in _used(decision):
+    for used in evidence(decision.assessment):
         value, unit = shown_value(used.fact, knowledge)
         measured = f"{value} {unit}".strip()
         purpose = knowledge.words["purpose"][used.purpose]
@@ -282,14 +266,10 @@ def service_request(decision: Decision, suggestion: Suggestion, temporary_id: st
         "code": {"coding": [{"system": system, "code": code, "display": display}]},
         "subject": {"reference": decision.assessment.facts.patient},
     }
-    reasons = [d for d in decision.assessment.facts.diagnoses if "unidentified" not in d.ref]
-    if reasons:
-        resource["reasonReference"] = [{"reference": _newest(reasons).ref}]
+    reason = reason_condition(decision.assessment)
+    if reason is not None:
+        resource["reasonReference"] = [{"reference": reason.ref}]
     return resource
-
-
-def _newest(diagnoses: list[Diagnosis]) -> Diagnosis:
-    return max(diagnoses, key=lambda d: (d.when.last, d.when.first, d.ref))
 
 
 # -- the assessment as JSON --------------------------------------------------------------------------
@@ -314,7 +294,7 @@ def assessment_json(decision: Decision, knowledge: Knowledge) -> dict[str, Any]:
         "options": [_option_json(o, knowledge) for o in assessment.options],
         "suggestions": list(assessment.suggestions),
         "missing": list(assessment.missing),
-        "evidence": [_evidence_json(u, knowledge) for u in _used(decision)],
+        "evidence": [_evidence_json(u, knowledge) for u in evidence(decision.assessment)],
         "set_aside": [_set_aside_json(row) for row in facts.set_aside],
         "beside": [{"resource": s.ref, "kind": s.kind.value, "date": s.when.text} for s in assessment.timeline.beside],
         "reports": [{"resource": r.ref, "about": r.about, "date": r.when.text} for r in newer_reports(decision)],

@@ -11,7 +11,7 @@ from datetime import date
 
 from cds_service.chart.read import read
 from cds_service.chart.select import Selection, select
-from cds_service.clinical.assess import Assessment, assess
+from cds_service.clinical.assess import Assessment, assess, cited
 from cds_service.decision import Decision
 from cds_service.evidence import is_valid
 from cds_service.knowledge import Knowledge
@@ -69,9 +69,14 @@ def _require(prefetch: Mapping[str, bytes | memoryview], selection: Selection) -
 
 
 def _invalid(assessment: Assessment, selection: Selection) -> frozenset[str]:
-    """Cited resources that are not valid FHIR R4."""
-    cited = {used.fact.ref for used in assessment.verdict.used}
-    cited |= {fact.ref for fact in assessment.situation.ph.facts}
-    cited |= {fact.ref for o in assessment.options for u in o.unmet for fact in u.answer.facts}
+    """Cited resources that are not valid FHIR R4; a contained one is judged with its report."""
     held = {f"{r.get('resourceType')}/{r.get('id')}": r for r in selection.resources}
-    return frozenset(ref for ref in cited if ref in held and not is_valid(held[ref]))
+    return frozenset(
+        ref for ref in cited(assessment) if (holder := _holder(ref)) in held and not is_valid(held[holder])
+    )
+
+
+def _holder(ref: str) -> str:
+    """The resource that stands in the chart by itself: a report for a result contained in it."""
+    outer, contained, _ = ref.partition("#")
+    return outer.replace("Observation/", "DiagnosticReport/") if contained else outer

@@ -399,14 +399,12 @@ class Chart:
         return self.observation((OURS, "extramedullary-disease"), when, (VALUE, present), **more)
 
     def report(self, when: str, code: str = "74233-8", **more: Any) -> Chart:
-        return self.add(
-            "DiagnosticReport", status="final", code=concept((LOINC, code)), effectiveDateTime=when, **more
-        )
+        return self.add("DiagnosticReport", status="final", code=concept((LOINC, code)), effectiveDateTime=when, **more)
 
     # -- BCR::ABL1 ---------------------------------------------------------------------------------
 
     def ph(self, value: object, when: str, *, code: str = "21821-4", **more: Any) -> Chart:
-        """"positive" or "negative" as a coded value; a number as a quantity; other strings as text."""
+        """ "positive" or "negative" as a coded value; a number as a quantity; other strings as text."""
         coded = (VALUE, value) if value in ("positive", "negative") else value
         return self.observation((LOINC, code), when, coded, **more)
 

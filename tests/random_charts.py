@@ -17,7 +17,6 @@ from tests.charts import (
     GENERIC_RECURRENCE,
     INDUCTION,
     INOTUZUMAB,
-    LOINC,
     LYMPHOMA,
     PH_NEGATIVE_B_ALL,
     PH_POSITIVE_ALL,
@@ -35,26 +34,76 @@ TODAY = date(2026, 11, 1)
 DAYS = (1, 3, 5, 14, 20, 22, 25, 30, 35, 48, 50, 60, 75, 90, 120, 170, 180, 181, 200, 300, 400, 500, 700, 1500)
 PERCENTAGES = (0, 0.005, 0.01, 0.5, 1, 2, 4.9, 5, 8, 12, 24.9, 25, 26, 30, 62, 92, 100)
 CONDITION_SETS = (
-    "all-b-cell", "all-b-combined", "all-b-combined-ph-positive", "all-b-in-remission", "all-b-ph-negative",
-    "all-diagnosis", "all-in-relapse", "all-in-remission", "all-ph-positive", "all-refractory", "all-t-cell",
-    "all-t-combined", "all-t-in-remission", "allogeneic-transplant-sequela", "extramedullary-condition",
-    "extramedullary-condition-unspecific", "generic-relapse", "generic-remission", "history-code",
-    "lymphoblastic-lymphoma", "mixed-phenotype-leukemia", "myeloid-leukemia", "myeloid-leukemia-in-remission",
-    "not-a-status", "other-b-cell-disease", "other-hematologic-disease", "other-t-cell-disease",
+    "all-b-cell",
+    "all-b-combined",
+    "all-b-combined-ph-positive",
+    "all-b-in-remission",
+    "all-b-ph-negative",
+    "all-diagnosis",
+    "all-in-relapse",
+    "all-in-remission",
+    "all-ph-positive",
+    "all-refractory",
+    "all-t-cell",
+    "all-t-combined",
+    "all-t-in-remission",
+    "allogeneic-transplant-sequela",
+    "extramedullary-condition",
+    "extramedullary-condition-unspecific",
+    "generic-relapse",
+    "generic-remission",
+    "history-code",
+    "lymphoblastic-lymphoma",
+    "mixed-phenotype-leukemia",
+    "myeloid-leukemia",
+    "myeloid-leukemia-in-remission",
+    "not-a-status",
+    "other-b-cell-disease",
+    "other-hematologic-disease",
+    "other-t-cell-disease",
 )
 PROCEDURE_SETS = (
-    "chemotherapy", "chemotherapy-course", "allogeneic-transplantation", "car-t-infusion", "intrathecal-chemotherapy"
+    "chemotherapy",
+    "chemotherapy-course",
+    "allogeneic-transplantation",
+    "car-t-infusion",
+    "intrathecal-chemotherapy",
 )
 DRUG_SETS = (
-    "leukemia-agent", "tyrosine-kinase-inhibitor", "cd19-directed-antibody", "cd22-directed-antibody",
-    "car-t-product", "corticosteroid", "maintenance-agent", "growth-factor",
+    "leukemia-agent",
+    "tyrosine-kinase-inhibitor",
+    "cd19-directed-antibody",
+    "cd22-directed-antibody",
+    "car-t-product",
+    "corticosteroid",
+    "maintenance-agent",
+    "growth-factor",
 )
 PH_SETS = (
-    "ph-presence", "ph-presence-p190", "ph-presence-p210", "ph-ratio", "ph-ratio-p190", "ph-ratio-p210", "ph-fish",
-    "ph-log-ratio", "abl-class-fish", "genetic-variant", "other-genetic-result",
+    "ph-presence",
+    "ph-presence-p190",
+    "ph-presence-p210",
+    "ph-ratio",
+    "ph-ratio-p190",
+    "ph-ratio-p210",
+    "ph-fish",
+    "ph-log-ratio",
+    "abl-class-fish",
+    "genetic-variant",
+    "other-genetic-result",
 )
 COMMON: tuple[Code, ...] = (
-    B_ALL, T_ALL, C91_00, C91_02, REFRACTORY, PH_POSITIVE_ALL, PH_NEGATIVE_B_ALL, T_COMBINED, LYMPHOMA, AML, GENERIC_RECURRENCE
+    B_ALL,
+    T_ALL,
+    C91_00,
+    C91_02,
+    REFRACTORY,
+    PH_POSITIVE_ALL,
+    PH_NEGATIVE_B_ALL,
+    T_COMBINED,
+    LYMPHOMA,
+    AML,
+    GENERIC_RECURRENCE,
 )
 
 
@@ -94,7 +143,9 @@ def a_condition(rng: Random, patient: Chart) -> None:
         code,
         a_date(rng),
         category=rng.choice(("encounter", "encounter", "problem", None)),
-        clinical=rng.choice((None, None, "active", "active", "remission", "relapse", "recurrence", "inactive", "resolved")),
+        clinical=rng.choice(
+            (None, None, "active", "active", "remission", "relapse", "recurrence", "inactive", "resolved")
+        ),
         verification=rng.choice(("confirmed", "confirmed", "confirmed", None, "provisional", "refuted")),
         updated=updated,
         onset=a_date(rng) if rng.random() < 0.1 else None,
@@ -130,7 +181,9 @@ def blood(rng: Random, patient: Chart) -> None:
 
 
 def cells(rng: Random, patient: Chart) -> None:
-    found = rng.choice(("b-lymphoblastic", "b-lymphoblastic", "t-lymphoblastic", "myeloid", "mixed-phenotype", "normal-precursors"))
+    found = rng.choice(
+        ("b-lymphoblastic", "b-lymphoblastic", "t-lymphoblastic", "myeloid", "mixed-phenotype", "normal-precursors")
+    )
     patient.phenotype(found, a_date(rng), site=rng.choice(("marrow", "marrow", "blood", "csf")))
 
 
@@ -189,7 +242,12 @@ def report(rng: Random, patient: Chart) -> None:
 
 
 MAKERS: tuple[Callable[[Random, Chart], None], ...] = (
-    (a_condition,) * 3 + (a_status,) * 5 + (a_marrow,) * 7 + (procedure,) * 4 + (fusion,) * 3 + (drug,) * 3
+    (a_condition,) * 3
+    + (a_status,) * 5
+    + (a_marrow,) * 7
+    + (procedure,) * 4
+    + (fusion,) * 3
+    + (drug,) * 3
     + (blood, blood, cells, outside, outside, antigens, antigens, karyotype, judgement, judgement, origin, report)
 )
 BIRTHS = ("1990-05-05", "1990-05-05", "2004-02-29", "2015", "2000", "2008", "2025-11", "2026-10", "2026-10-20", None)

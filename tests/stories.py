@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cds_service.catalogue import load
-from cds_service.compose import hook_response
+from cds_service.compose import EXTENSION, hook_response
 from cds_service.decide import PatientView, decide
 from cds_service.decision import Decision
 from cds_service.knowledge import Knowledge
@@ -82,8 +82,10 @@ class Story:
         return decide(view, knowledge(), date.fromisoformat(self.about["today"]))
 
     def answer(self) -> dict[str, Any]:
-        """The hook response with counted ids, so that it is the same each time."""
-        return hook_response(self.decide(), knowledge(), BASE_URL, counted_ids(), with_assessment=True)
+        """The hook response with counted ids and no digest: the same until an answer changes."""
+        answer = hook_response(self.decide(), knowledge(), BASE_URL, counted_ids(), with_assessment=True)
+        answer["extension"][EXTENSION]["digest"] = "sha256:(of the catalogue in use)"
+        return answer
 
 
 def counted_ids() -> Callable[[], str]:

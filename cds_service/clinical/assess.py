@@ -9,13 +9,13 @@ from cds_service.clinical.age import age_in_months
 from cds_service.clinical.checks import Situation
 from cds_service.clinical.classify import classify
 from cds_service.clinical.disease_rules import blasts_of_another_leukemia
-from cds_service.clinical.facts import Facts, Lineage, SetAside
+from cds_service.clinical.facts import Diagnosis, Facts, Lineage, SetAside
 from cds_service.clinical.history import modifiers as history_modifiers
 from cds_service.clinical.lineage import lineage
 from cds_service.clinical.options import AssessedOption, Group, assess_options
 from cds_service.clinical.philadelphia import Ph, philadelphia, tested_since
 from cds_service.clinical.timeline import Timeline, build
-from cds_service.clinical.verdict import Classification, Verdict
+from cds_service.clinical.verdict import Classification, Used, Verdict
 from cds_service.knowledge import Knowledge
 
 RELAPSED, REFRACTORY = Classification.RELAPSED, Classification.REFRACTORY
@@ -120,3 +120,26 @@ def _missing(situation: Situation, options: tuple[AssessedOption, ...]) -> tuple
 def group_of(options: tuple[AssessedOption, ...], group: Group) -> tuple[AssessedOption, ...]:
     """The options of one group, in the page's order."""
     return tuple(o for o in options if o.group is group)
+
+
+def evidence(assessment: Assessment) -> tuple[Used, ...]:
+    """The rule's evidence, then what Ph status and lineage were read from; each fact once."""
+    found = list(assessment.verdict.used)
+    if assessment.verdict.classification in (RELAPSED, REFRACTORY):
+        found += [Used(fact, "Philadelphia status") for fact in assessment.situation.ph.facts]
+        found += [Used(fact, "lineage") for fact in lineage(assessment.timeline)[1]]
+    return tuple({used.fact: used for used in reversed(found)}[fact] for fact in dict.fromkeys(u.fact for u in found))
+
+
+def reason_condition(assessment: Assessment) -> Diagnosis | None:
+    """The newest ALL Condition that can be referred to: what a suggestion gives as its reason."""
+    named = [d for d in assessment.facts.diagnoses if "unidentified" not in d.ref]
+    return max(named, key=lambda d: (d.when.last, d.when.first, d.ref), default=None)
+
+
+def cited(assessment: Assessment) -> frozenset[str]:
+    """Every resource a card cites, or refers to in what it creates."""
+    refs = {used.fact.ref for used in evidence(assessment)}
+    refs |= {fact.ref for o in assessment.options for u in o.unmet for fact in u.answer.facts}
+    reason = reason_condition(assessment)
+    return frozenset(refs | ({reason.ref} if reason else set()))

@@ -124,11 +124,7 @@ def _odd_phenotype(timeline: Timeline) -> Verdict | None:
     if not abnormal:
         return None
     newest = [p for p in abnormal if not any(p.when.before(q.when).yes for q in abnormal)]
-    odd = [
-        p
-        for p in newest
-        if _is_odd(p, lineage_of_codes(timeline.facts)) and not _dated_remission_after(p.when, timeline)
-    ]
+    odd = [p for p in newest if _is_odd(p, lineage_of_codes(timeline.facts)) and not timeline.superseded(p.when)]
     if not odd:
         return None
     return unclear("R2", "odd_phenotype", use("phenotype", odd), date=odd[-1].when.text)
@@ -183,7 +179,7 @@ def _fusion_is_high(result: PhResult, timeline: Timeline) -> bool:
 def _donor_cells(timeline: Timeline) -> Verdict | None:
     origins = timeline.facts.origins
     newest = [o for o in origins if not any(o.when.before(p.when).yes for p in origins)]
-    donor = [o for o in newest if o.donor and not _dated_remission_after(o.when, timeline)]
+    donor = [o for o in newest if o.donor and not timeline.superseded(o.when)]
     return unclear("R2", "donor_cells", use("origin of the cells", donor), date=donor[-1].when.text) if donor else None
 
 
@@ -194,7 +190,7 @@ def r5(timeline: Timeline) -> Verdict | None:
 
 def _newest_disagree(timeline: Timeline) -> Verdict | None:
     newest = timeline.newest
-    if newest is None or not newest.disagree or _dated_remission_after(newest.when, timeline):
+    if newest is None or not newest.disagree or timeline.superseded(newest.when):
         return None
     return unclear("R5", "marrows_disagree", use("marrow", newest.results), date=newest.when.text)
 
@@ -208,18 +204,13 @@ def _same_time(timeline: Timeline) -> Verdict | None:
         for when, facts, dated in relapses:
             unordered = not remission.when.before(when).yes and not when.before(remission.when).yes
             # An undated status is borne out by a dated one to the same effect after what it cannot be ordered against.
-            borne_out = (not remission.dated and _dated_remission_after(when, timeline)) or (
+            borne_out = (not remission.dated and timeline.superseded(when)) or (
                 not dated and _dated_disease_after(remission.when, timeline)
             )
             if unordered and not borne_out and not _history(remission.when, when, timeline):
                 used = use("remission", [remission]) + use("relapse", facts)
                 return unclear("R5", "order_unknown", used, date=when.text)
     return None
-
-
-def _dated_remission_after(when: When, timeline: Timeline) -> bool:
-    """A dated remission lies surely after *when*: what came before it is history (rule N7)."""
-    return any(r.dated and r.by != "implied" and when.before(r.when).yes for r in timeline.remissions)
 
 
 def _dated_disease_after(when: When, timeline: Timeline) -> bool:
@@ -230,7 +221,7 @@ def _dated_disease_after(when: When, timeline: Timeline) -> bool:
 def _history(one: When, other: When, timeline: Timeline) -> bool:
     """Something dated lies surely after both, so their order no longer matters."""
     both = one.until(other)
-    return _dated_remission_after(both, timeline) or _dated_disease_after(both, timeline)
+    return timeline.superseded(both) or _dated_disease_after(both, timeline)
 
 
 def _code_only_remission(timeline: Timeline) -> Verdict | None:

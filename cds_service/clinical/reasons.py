@@ -57,3 +57,21 @@ PURPOSES = frozenset(
     | {"origin of the cells", "growth factor", "disease outside the marrow", "Philadelphia status", "lineage"}
 )
 SITES = frozenset({"central nervous system", "cerebrospinal fluid", "body fluid", "outside the marrow"})
+VALUES = frozenset(
+    {"remission", "relapse", "refractory", "yes", "no", "unknown"}
+    | {"b-lymphoblastic", "t-lymphoblastic", "myeloid", "mixed-phenotype", "normal-precursors", "present", "absent"}
+    | {"diagnosis", "lymphoma", "mixed", "other", "myeloid-disease", "treatment", "ordered", "growth factor"}
+    | {"donor", "recipient", "positive", "negative", "partial", "answer-yes", "answer-no"}
+    | {"physically-fit-for-transplant", "donor-available", "tolerates-chemotherapy"}
+    | {"transplant", "car_t", "directed_therapy", "genetic_test"}
+)
+REPORTS = frozenset({"marrow", "flow cytometry", "MRD", "genetics"})
+RULE_CLASSES = {
+    **dict.fromkeys(("R4", "R7", "R8", "R9", "R10"), "relapsed"),
+    **dict.fromkeys(("R12", "R13", "R14"), "refractory"),
+    **dict.fromkeys(("R2", "R5", "R6", "R3", "R11a", "R11", "R15", "R12a", "R18"), "indeterminate"),
+    "R1": "not_all",
+    "R16": "in_remission",
+    "R17": "treatment_not_documented",
+}
+"""What each rule answers when it fires."""

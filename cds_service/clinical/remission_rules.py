@@ -50,8 +50,10 @@ def _newest_is_remission(timeline: Timeline) -> tuple[Fact, ...] | None:
 
 
 def _relapse_ground(timeline: Timeline, marrow: Marrow | None) -> Remission | None:
-    """A remission surely earlier than *marrow*."""
-    return timeline.remission_before(marrow.when) if marrow is not None else None
+    """A remission surely earlier than *marrow*, which no later remission has made history."""
+    if marrow is None or timeline.superseded(marrow.when):
+        return None
+    return timeline.remission_before(marrow.when)
 
 
 def r11a(timeline: Timeline) -> Verdict | None:

@@ -117,6 +117,10 @@ class Timeline:
         earlier = [r for r in self.remissions if r.when.before(when).yes]
         return max(earlier, key=lambda r: (r.by != "implied", r.when.last, r.when.first, r.by), default=None)
 
+    def superseded(self, when: When) -> bool:
+        """A dated remission lies surely after *when*: what came before it is history (rule N7)."""
+        return any(r.dated and r.by != "implied" and when.before(r.when).yes for r in self.remissions)
+
     @cached_property
     def disease(self) -> tuple[Fact, ...]:
         """Evidence of disease: results and statements, in order of their last possible moment."""
@@ -226,7 +230,7 @@ def _group(results: list[MarrowResult], phenotypes: list[Phenotype], limits: Def
         if item.specimen is None:
             _join(groups, item, limits.one_marrow_days)
     made = [_marrow(group, limits) for group in groups]
-    return tuple(sorted(made, key=lambda m: (m.when.last, m.when.first, m.results[:1] and m.results[0].ref)))
+    return tuple(sorted(made, key=lambda m: (m.when.last, m.when.first, m.facts[0].ref)))
 
 
 def _join(groups: list[list[MarrowResult | Phenotype]], item: MarrowResult | Phenotype, days: int) -> None:
@@ -370,15 +374,16 @@ def _put_beside(
     ill = [m.when for m in marrows for _ in m.tests_reaching(limits.m1_limit) if m.reaches(limits.m1_limit).yes]
     ill += [s.when for s in dated if s.kind is StatusKind.RELAPSE]
     ill += [e.when for e in facts.extramedullary if e.present]
+    well, ill = [w for w in well if w.is_dated], [w for w in ill if w.is_dated]
     beside = tuple(s for s in ordered if not s.dated and _outweighed(s, well, ill))
     return tuple(s for s in ordered if s not in beside), beside
 
 
 def _outweighed(statement: Statement, well: list[When], ill: list[When]) -> bool:
-    """Two dated sources newer than any dated one to the contrary, and not older than *statement*."""
+    """Two dated sources newer than any dated one to the contrary, which *statement* cannot be ordered against."""
     wellness = statement.kind is StatusKind.REMISSION
     against, with_it = (ill, well) if wellness else (well, ill)
     last = latest(with_it)
     agreeing = [w for w in against if last is None or last.before(w).yes]
-    unordered = [w for w in agreeing if not w.before(statement.when).yes]
-    return len(agreeing) >= 2 and bool(unordered) and not any(statement.when.before(w).yes for w in agreeing)
+    unordered = [w for w in agreeing if not w.before(statement.when).yes and not statement.when.before(w).yes]
+    return len(unordered) >= 2

@@ -14,6 +14,8 @@ from cds_service.clinical.truth import Truth
 
 _INSTANT = re.compile(r"^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}(?::\d{2})?)(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})?$")
 _PARTIAL = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$")
+NEARLY_A_DAY = 4
+"""Days that one marrow's results may span and still be one date."""
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -69,6 +71,11 @@ class When:
         if self.first.date() >= start:
             return Truth.YES
         return Truth.NO if self.last.date() < start else Truth.UNKNOWN
+
+    @property
+    def is_dated(self) -> bool:
+        """Known to the day, or (a moment between two of them, or a marrow over a few days) nearly so."""
+        return (self.last - self.first).days <= NEARLY_A_DAY
 
     @property
     def text(self) -> str:

@@ -84,9 +84,7 @@ def test_a_clinical_trial_always_fits() -> None:
             relapsed_b().ph("negative", "2025-01-05"), NOT, {"ph_negative_not_retested"}, id="Ph-negative, not retested"
         ),
         pytest.param(relapsed_b(), DEPENDS, {"ph_unknown"}, id="Ph unknown"),
-        pytest.param(
-            relapsed_b().ph("positive", AT).fish(0, AT), DEPENDS, {"ph_conflicting"}, id="Ph conflicting"
-        ),
+        pytest.param(relapsed_b().ph("positive", AT).fish(0, AT), DEPENDS, {"ph_conflicting"}, id="Ph conflicting"),
     ],
 )
 def test_tki(option: str, patient: Chart, group: str, reasons: set[str]) -> None:
@@ -108,7 +106,10 @@ def test_tki(option: str, patient: Chart, group: str, reasons: set[str]) -> None
             relapsed_b().tolerates(False, "2025-05-05").tolerates(True, AT), FITS, set(), id="tolerated by the newest"
         ),
         pytest.param(
-            relapsed_b().tolerates(True, AT).tolerates(False, AT), DEPENDS, {"tolerance_conflicting"}, id="both on one day"
+            relapsed_b().tolerates(True, AT).tolerates(False, AT),
+            DEPENDS,
+            {"tolerance_conflicting"},
+            id="both on one day",
         ),
     ],
 )
@@ -133,13 +134,23 @@ def test_a_tki_with_chemotherapy_closes_for_ph_negative_even_when_not_tolerated(
         pytest.param(two_courses(conflicting()), DEPENDS, {"lineage_conflicting"}, id="lineage conflicting"),
         pytest.param(relapsed_t(), DEPENDS, {"fewer_regimens"}, id="T-cell, one relapse, no course"),
         pytest.param(
-            relapsed_t().procedure(CYCLE, "2025-01-10", "2025-02-05"), DEPENDS, {"fewer_regimens"}, id="T-cell, one course"
+            relapsed_t().procedure(CYCLE, "2025-01-10", "2025-02-05"),
+            DEPENDS,
+            {"fewer_regimens"},
+            id="T-cell, one course",
         ),
         pytest.param(two_courses(relapsed_t()), FITS, set(), id="T-cell, two courses"),
         pytest.param(
-            chart().all_t("2023-01-01").remission("2023-03-01").relapse("2024-10-01").marrow(40, "2024-10-01")
-            .remission("2025-03-01").marrow(62, AT),
-            FITS, set(), id="T-cell, two relapses",
+            chart()
+            .all_t("2023-01-01")
+            .remission("2023-03-01")
+            .relapse("2024-10-01")
+            .marrow(40, "2024-10-01")
+            .remission("2025-03-01")
+            .marrow(62, AT),
+            FITS,
+            set(),
+            id="T-cell, two relapses",
         ),
     ],
 )
@@ -192,8 +203,14 @@ def test_options_for_b_cells(option: str, patient: Chart, group: str, reason: st
 def test_antigen(option: str, case: str, group: str, reason: str | None) -> None:
     name, drug = ("cd22", INOTUZUMAB) if option == "inotuzumab-ozogamicin" else ("cd19", BLINATUMOMAB)
     patient = (
-        chart().all_b("2023-01-01").remission("2023-03-01").relapse("2024-10-01").marrow(40, "2024-10-01")
-        .remission("2025-03-01").marrow(62, AT).born("2004-01-01")
+        chart()
+        .all_b("2023-01-01")
+        .remission("2023-03-01")
+        .relapse("2024-10-01")
+        .marrow(40, "2024-10-01")
+        .remission("2025-03-01")
+        .marrow(62, AT)
+        .born("2004-01-01")
     )
     match case:
         case "positive" | "negative" | "partial":
@@ -269,8 +286,14 @@ def test_car_t_cells_are_cd19_directed() -> None:
 )
 def test_age(option: str, birth: str | None, group: str, reason: str | None) -> None:
     patient = (
-        chart().all_b("2023-01-01").remission("2023-03-01").relapse("2024-10-01").marrow(40, "2024-10-01")
-        .remission("2025-03-01").marrow(62, AT).born(birth)
+        chart()
+        .all_b("2023-01-01")
+        .remission("2023-03-01")
+        .relapse("2024-10-01")
+        .marrow(40, "2024-10-01")
+        .remission("2025-03-01")
+        .marrow(62, AT)
+        .born(birth)
     )
     answer = patient.assess()
     assert answer.options[option] == group
@@ -301,8 +324,14 @@ def test_tisagenlecleucel_at_a_first_relapse_depends() -> None:
 
 def test_tisagenlecleucel_at_a_second_relapse_fits() -> None:
     patient = (
-        chart().all_b("2023-01-01").remission("2023-03-01").relapse("2024-10-01").marrow(40, "2024-10-01")
-        .remission("2025-03-01").marrow(62, AT).born("2004-01-01")
+        chart()
+        .all_b("2023-01-01")
+        .remission("2023-03-01")
+        .relapse("2024-10-01")
+        .marrow(40, "2024-10-01")
+        .remission("2025-03-01")
+        .marrow(62, AT)
+        .born("2004-01-01")
     )
     answer = patient.assess()
     assert "second_or_later_relapse" in answer.modifiers
@@ -311,8 +340,12 @@ def test_tisagenlecleucel_at_a_second_relapse_fits() -> None:
 
 def test_tisagenlecleucel_after_two_courses_without_remission_fits() -> None:
     patient = (
-        chart().all_b("2026-05-25").course("2026-06-01", "2026-06-28").course("2026-07-10", "2026-08-10")
-        .marrow(60, AT).born("2004-01-01")
+        chart()
+        .all_b("2026-05-25")
+        .course("2026-06-01", "2026-06-28")
+        .course("2026-07-10", "2026-08-10")
+        .marrow(60, AT)
+        .born("2004-01-01")
     )
     assert patient.assess().options["tisagenlecleucel"] == FITS
 
@@ -324,8 +357,14 @@ def test_tisagenlecleucel_after_one_course_depends() -> None:
 
 def test_tisagenlecleucel_when_refractory_to_salvage_fits() -> None:
     patient = (
-        chart().all_b("2025-01-01").remission("2025-03-01").marrow(62, "2026-07-10").relapse("2026-07-10")
-        .course("2026-07-15", "2026-08-15").marrow(50, "2026-09-10").born("2004-01-01")
+        chart()
+        .all_b("2025-01-01")
+        .remission("2025-03-01")
+        .marrow(62, "2026-07-10")
+        .relapse("2026-07-10")
+        .course("2026-07-15", "2026-08-15")
+        .marrow(50, "2026-09-10")
+        .born("2004-01-01")
     )
     answer = patient.assess()
     assert "refractory_to_salvage" in answer.modifiers
@@ -359,27 +398,36 @@ def test_car_t(patient: Chart, group: str) -> None:
         pytest.param(relapsed_b(), DEPENDS, {"fitness_and_donor_unknown"}, id="nothing on record"),
         pytest.param(relapsed_b().fit("2026-10-15"), DEPENDS, {"donor_unknown"}, id="donor not on record"),
         pytest.param(relapsed_b().donor("2026-10-15"), DEPENDS, {"fitness_unknown"}, id="fitness not on record"),
-        pytest.param(
-            relapsed_b().fit("2026-10-15", False).donor("2026-10-15"), NOT, {"recorded_unfit"}, id="unfit"
-        ),
+        pytest.param(relapsed_b().fit("2026-10-15", False).donor("2026-10-15"), NOT, {"recorded_unfit"}, id="unfit"),
         pytest.param(
             relapsed_b().fit("2026-10-15").donor("2026-10-15", False), NOT, {"recorded_no_donor"}, id="no donor"
         ),
         pytest.param(relapsed_b().fit("2026-10-15", False), NOT, {"recorded_unfit"}, id="unfit, donor not on record"),
         pytest.param(
-            relapsed_b().fit("2026-10-09").donor("2026-10-09"), DEPENDS, {"fitness_and_donor_unknown"},
+            relapsed_b().fit("2026-10-09").donor("2026-10-09"),
+            DEPENDS,
+            {"fitness_and_donor_unknown"},
             id="both the day before the relapse",
         ),
-        pytest.param(relapsed_b().fit("2026-10-10").donor("2026-10-10"), FITS, set(), id="both on the day of the relapse"),
         pytest.param(
-            relapsed_b().fit("2026-10-15", False).fit("2026-10-20").donor("2026-10-15"), FITS, set(), id="fit by the newest"
+            relapsed_b().fit("2026-10-10").donor("2026-10-10"), FITS, set(), id="both on the day of the relapse"
         ),
         pytest.param(
-            relapsed_b().fit("2026-10-15", False).fit("2026-10-15").donor("2026-10-15"), DEPENDS, {"fitness_unknown"},
+            relapsed_b().fit("2026-10-15", False).fit("2026-10-20").donor("2026-10-15"),
+            FITS,
+            set(),
+            id="fit by the newest",
+        ),
+        pytest.param(
+            relapsed_b().fit("2026-10-15", False).fit("2026-10-15").donor("2026-10-15"),
+            DEPENDS,
+            {"fitness_unknown"},
             id="fit and unfit on one day",
         ),
         pytest.param(
-            relapsed_b().fit("2025-10-15", False).donor("2025-10-15", False), DEPENDS, {"fitness_and_donor_unknown"},
+            relapsed_b().fit("2025-10-15", False).donor("2025-10-15", False),
+            DEPENDS,
+            {"fitness_and_donor_unknown"},
             id="unfit before this relapse",
         ),
     ],

@@ -44,7 +44,13 @@ MORE: tuple[Chart, ...] = (
     relapsed_b().fit(AT),
     relapsed_b().donor(AT),
     relapsed_b().fit(AT).donor(AT),
-    chart().all_b("2025-01-01").remission("2025-06-01").marrow(3, AT).flow(2, AT).molecular(3, AT).relapse("2026-10-12"),
+    chart()
+    .all_b("2025-01-01")
+    .remission("2025-06-01")
+    .marrow(3, AT)
+    .flow(2, AT)
+    .molecular(3, AT)
+    .relapse("2026-10-12"),
 )
 
 
