@@ -1,6 +1,6 @@
 # make run: the demo on http://127.0.0.1:8080 (PORT changes it). make test: the tests. make check: everything.
 PORT ?= 8080
-COVERAGE ?= 0
+COVERAGE ?= 100
 IMAGE ?= rr-all-cds
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fhir.resources.R4B.conceptmap import ConceptMap as FhirConceptMap
 from fhir.resources.R4B.valueset import ValueSet as FhirValueSet
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
@@ -59,6 +60,10 @@ TEMPLATES = (
 )
 
 
+SAME = ("equal", "equivalent")
+"""Equivalences of a ConceptMap that mean the same; anything looser is refused."""
+
+
 class CatalogueError(Exception):
     """Everything that is wrong in ``cards/``, one line a fault."""
 
@@ -83,7 +88,9 @@ def load(cards: Path | None = None, site: Path | None = None) -> Knowledge:
         if content is not None:
             faults += _schema_faults(f"{name}.toml", content, cards / "schema" / f"{name}.json")
     templates = {name: _text(cards / "templates" / f"{name}.md", faults) for name in TEMPLATES}
-    value_sets = [*_value_sets(cards / "value_sets", faults), *(_site_sets(site, faults) if site else ())]
+    value_sets = list(_value_sets(cards / "value_sets", faults))
+    if site is not None:
+        value_sets += _site_sets(site, value_sets[:], faults)
     if faults:
         raise CatalogueError(faults)
     present = {name: content for name, content in data.items() if content is not None}
@@ -124,11 +131,46 @@ def _schema_faults(name: str, content: object, schema: Path) -> Iterator[str]:
         yield f"{name}: {where}: {fault.message}"
 
 
-def _site_sets(site: Path, faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A site's own value sets, and its concept maps (kept for later as they need the others' codes)."""
+def _site_sets(
+    site: Path, known: list[tuple[str, dict[str, Any]]], faults: list[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A site's own value sets, and its concept maps read as value sets of the meanings they map to."""
     if not any((site / name).is_dir() for name in ("value_sets", "concept_maps")):
         faults.append(f"{site.name}: holds neither value_sets/ nor concept_maps/")
-    yield from _value_sets(site / "value_sets", faults)
+    own = list(_value_sets(site / "value_sets", faults))
+    yield from own
+    meanings = {
+        (system, code): catalogue_checks.set_name(content)
+        for _, content in (*known, *own)
+        for system, code, _ in catalogue_checks.concepts(content)
+    }
+    for file in sorted((site / "concept_maps").glob("*.json")):
+        name = f"concept_maps/{file.name}"
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            FhirConceptMap.model_validate(content)
+        except (ValueError, ValidationError) as error:
+            faults.append(f"{name}: no FHIR ConceptMap: {str(error).splitlines()[0]}")
+        else:
+            for number, (meaning, system, code) in enumerate(_mapped(name, content, meanings, faults)):
+                concept = {"system": system, "concept": [{"code": code}]}
+                yield f"{name} ({number})", {"url": f"urn:site/{meaning}", "compose": {"include": [concept]}}
+
+
+def _mapped(
+    name: str, content: dict[str, Any], meanings: Mapping[tuple[str, str], str], faults: list[str]
+) -> Iterator[tuple[str, str, str]]:
+    """(meaning, system, code) of each local code that is mapped as the same as a code of ours."""
+    for group in content.get("group", ()):
+        for element in group.get("element", ()):
+            for target in element.get("target", ()):
+                known = meanings.get((group.get("target", ""), target.get("code", "")))
+                if target.get("equivalence") not in SAME:
+                    faults.append(f"{name}: {element.get('code')}: only equal and equivalent are read")
+                elif known is None:
+                    faults.append(f"{name}: {element.get('code')}: {target.get('code')} is no code of ours")
+                else:
+                    yield known, group.get("source", ""), element["code"]
 
 
 def _value_sets(path: Path, faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -215,6 +215,8 @@ def _value_set_faults(value_sets: list[tuple[str, dict[str, Any]]], services: Ma
     names = {set_name(content) for file, content in value_sets}
     for file, content in value_sets:
         name = set_name(content)
+        if name not in MEANINGS:
+            yield f"{file}: url: must end in a meaning that a reader knows"
         if any("filter" in i or "valueSet" in i for i in content.get("compose", {}).get("include", ())):
             yield f"{file}: compose.include: only listed concepts are read; filters and imports are not"
         for system, code, _ in concepts(content):
@@ -227,7 +229,8 @@ def _value_set_faults(value_sets: list[tuple[str, dict[str, Any]]], services: Ma
         for (_, code), times in counted.items():
             if times > 1:
                 yield f"{file}: {code}: listed {times} times"
-    yield from _both_ways("value_sets", set(MEANINGS), names)
+    for name in sorted(MEANINGS - names):
+        yield f"value_sets/{name}.json: missing; a reader needs it"
     for name in services["observation_sets"]:
         if name not in names:
             yield f"services.toml: observation_sets: {name} is no value set"

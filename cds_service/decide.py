@@ -53,13 +53,14 @@ def decide(view: PatientView, knowledge: Knowledge, today: date) -> Decision:
 
 
 def _require(prefetch: Mapping[str, bytes | memoryview], selection: Selection) -> None:
-    """Patient and conditions must be had; null conditions mean "looked, none"."""
+    """Patient and conditions must be had, under whatever key; null conditions mean "looked, none"."""
+    everywhere = set[str]().union(*selection.types_seen.values())
     for key in REQUIRED_KEYS:
+        if REQUIRED_TYPES[key] in everywhere:
+            continue
         if key not in prefetch:
             raise DataNotHad(key, "not provided")
         seen = selection.types_seen.get(key, set())
-        if REQUIRED_TYPES[key] in seen:
-            continue
         if key in selection.failed:
             raise DataNotHad(key, "the client could not read it")
         is_null = bytes(prefetch[key][:4]) == b"null"

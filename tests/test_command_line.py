@@ -193,3 +193,39 @@ def test_serve_answers_the_hook_from_any_folder(tmp_path: Path) -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
+
+
+def _mapping(equivalence: str = "equivalent", target: str = "11150-0") -> dict[str, Any]:
+    element = {"code": "BMBLAST", "target": [{"code": target, "equivalence": equivalence}]}
+    group = {"source": "urn:hospital:lab", "target": "http://loinc.org", "element": [element]}
+    return {"resourceType": "ConceptMap", "status": "active", "group": [group]}
+
+
+def test_a_sites_concept_map_gives_its_local_codes_our_meaning(tmp_path: Path) -> None:
+    (tmp_path / "concept_maps").mkdir()
+    (tmp_path / "concept_maps" / "lab.json").write_text(json.dumps(_mapping()))
+    text = json.dumps(hook_request()).replace("http://loinc.org", "urn:hospital:lab").replace("11150-0", "BMBLAST")
+    result = run("assess", "-", "--today", TODAY, stdin=text.encode(), env={"CDS_CARDS": str(tmp_path)})
+    assert json.loads(result.stdout)["rule"] == "R7"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(_mapping("wider"), "BMBLAST", id="a looser mapping"),
+        pytest.param(_mapping(target="99999-9"), "99999-9", id="a target that is no code of ours"),
+        pytest.param({"resourceType": "ConceptMap"}, "no FHIR ConceptMap", id="no ConceptMap"),
+    ],
+)
+def test_a_concept_map_that_cannot_be_read_safely_is_refused(tmp_path: Path, content: Any, said: str) -> None:
+    (tmp_path / "concept_maps").mkdir()
+    (tmp_path / "concept_maps" / "lab.json").write_text(json.dumps(content))
+    result = run("check", env={"CDS_CARDS": str(tmp_path)})
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
+def test_a_site_folder_with_nothing_in_it_is_a_fault(tmp_path: Path) -> None:
+    result = run("check", env={"CDS_CARDS": str(tmp_path)})
+    assert result.exit_code == 1
+    assert "value_sets/" in result.stderr

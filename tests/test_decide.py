@@ -33,6 +33,12 @@ def test_conditions_that_hold_another_type_are_as_good_as_missing() -> None:
         relapsed_b().assess(made)
 
 
+def test_a_resources_type_and_not_its_key_decides_how_it_is_read() -> None:
+    made = relapsed_b().prefetch()
+    made["problems"] = made.pop("conditions")
+    assert relapsed_b().assess(made).rule == "R7"
+
+
 @pytest.mark.parametrize("value", [b"null", b'{"resourceType": "Bundle"}', b'{"resourceType": "Bundle", "entry": []}'])
 def test_no_conditions_is_an_answer_and_not_a_refusal(value: bytes) -> None:
     made = chart().prefetch()

@@ -8,7 +8,7 @@ import pytest
 
 from cds_service.chart.read import AnotherPatient
 from cds_service.chart.set_aside import SET_ASIDE_REASONS
-from tests.chart import asides, facts, from_prefetch, on_server, rows, why
+from tests.chart import facts, from_prefetch, on_server, rows, why
 from tests.charts import (
     AML,
     B_ALL,
@@ -25,7 +25,6 @@ from tests.charts import (
     PARTIAL_REMISSION,
     SECONDARY_BRAIN,
     SNOMED,
-    SPECIMENS,
     VALUE,
     VINCRISTINE,
     Chart,
@@ -223,8 +222,7 @@ def contained(status: str = "final", **elements: object) -> Chart:
 
 def test_a_result_inside_a_report_has_the_reports_subject_and_time() -> None:
     (found,) = facts(contained()).marrow
-    assert (found.ref, found.when.text, found.specimen) == ("DiagnosticReport/r0#o".replace(
-        "DiagnosticReport", "Observation"), DAY, None)  # fmt: skip
+    assert (found.ref, found.when.text, found.specimen) == ("Observation/r0#o", DAY, None)
 
 
 def test_a_result_inside_a_report_is_of_the_reports_only_specimen() -> None:
@@ -251,7 +249,6 @@ def test_a_key_that_was_not_supplied_is_told_apart_from_one_that_failed() -> Non
 
 # -- every reason ----------------------------------------------------------------------------------
 
-SITE = chart().specimen("b", "blood")
 TWO_CODES = chart().marrow(62, DAY)
 TWO_CODES.resources[0]["code"]["coding"] += concept((LOINC, "26446-5"))["coding"]
 
@@ -261,11 +258,13 @@ REASONS: dict[str, Chart] = {
     "another-patient": chart().marrow(62, DAY, patient="p2"),
     "autologous-transplant": chart().condition((SNOMED, "108631000119101"), "2025-01-01"),
     "awaiting-transplant": chart().condition((SNOMED, "698303004"), "2025-01-01"),
-    "blasts-of-another-leukemia": chart().condition(AML, "2024-01-01", clinical="active").marrow(62, DAY),
+    "blasts-of-another-leukemia": chart()
+    .all_b("2023-01-01")
+    .remission("2023-06-01")
+    .condition(AML, "2026-10-12", clinical="active")
+    .marrow(62, DAY),
     "cancelled": chart().marrow(62, DAY, status="cancelled"),
-    "cns-stage": chart().all_b(
-        "2025-01-01", stage=("http://fhir.ch/ig/ch-crl/CodeSystem/nkrs-cogallstaging", "CNS1")
-    ),
+    "cns-stage": chart().all_b("2025-01-01", stage=("http://fhir.ch/ig/ch-crl/CodeSystem/nkrs-cogallstaging", "CNS1")),
     "codes-disagree": TWO_CODES,
     "comparator-unknown": chart().marrow(62, DAY, comparator="~"),
     "corticosteroid-alone": chart().administration(DEXAMETHASONE, DAY),
@@ -305,7 +304,7 @@ REASONS: dict[str, Chart] = {
     "site-in-remission": chart().condition((SNOMED, "61291000119103"), "2025-01-01"),
     "site-without-leukemia": chart().condition(SECONDARY_BRAIN, "2025-01-01"),
     "specimen-not-known-to-be-marrow": chart().observation((LOINC, "67128-9"), DAY, 1),
-    "specimen-not-marrow": SITE.marrow(62, DAY, specimen="b"),
+    "specimen-not-marrow": chart().flow(62, DAY, site="blood"),
     "status-unknown": chart().marrow(62, DAY, status="unknown"),
     "subject-not-stated": chart().marrow(62, DAY).but_last(subject={}),
     "text-not-interpreted": chart().marrow("sheets of blasts", DAY),

@@ -246,8 +246,15 @@ def test_a_drug_that_is_not_at_hand_is_set_aside(reference: str) -> None:
 
 
 def test_a_reference_to_something_that_is_no_drug_is_set_aside() -> None:
-    read = chart().specimen("s").add(
-        "MedicationStatement", status="active", medicationReference={"reference": "Specimen/s"}, effectiveDateTime="2025"
+    read = (
+        chart()
+        .specimen("s")
+        .add(
+            "MedicationStatement",
+            status="active",
+            medicationReference={"reference": "Specimen/s"},
+            effectiveDateTime="2025",
+        )
     )
     assert why(read) == {"medication-not-coded"}
 

@@ -24,9 +24,7 @@ def read_as(written: Chart) -> list[str]:
     return [m.value.text for m in facts(written).marrow]
 
 
-@pytest.mark.parametrize(
-    ("group", "label"), [(group, label) for group in READ_AS for label in UNITS[group]["labels"]]
-)
+@pytest.mark.parametrize(("group", "label"), [(group, label) for group in READ_AS for label in UNITS[group]["labels"]])
 def test_every_label_of_a_unit_is_read_as_percent(group: str, label: str) -> None:
     assert read_as(measured(value=2, unit=label)) == [READ_AS[group]]
     assert read_as(measured(value=2, unit=f" {label.upper()} ")) == [READ_AS[group]]
@@ -71,9 +69,7 @@ def test_a_blank_unit_is_no_unit() -> None:
     assert why(measured(value=62, unit="  ")) == {"no-unit"}
 
 
-@pytest.mark.parametrize(
-    ("comparator", "text"), [("<", "<5"), ("<=", "<=5"), (">", ">5"), (">=", ">=5")]
-)
+@pytest.mark.parametrize(("comparator", "text"), [("<", "<5"), ("<=", "<=5"), (">", ">5"), (">=", ">=5")])
 def test_a_comparator_makes_an_interval(comparator: str, text: str) -> None:
     assert read_as(chart().marrow(5, DAY, comparator=comparator)) == [text]
 
