@@ -11,7 +11,7 @@ from cds_service.clinical.options import AssessedOption, Group
 from cds_service.clinical.verdict import Classification, Used
 from cds_service.clinical.when import latest
 from cds_service.decision import Decision
-from cds_service.fact_text import kind_of, shown_value
+from cds_service.fact_text import kind_of, measured, shown_value
 from cds_service.knowledge import Knowledge, Suggestion
 
 EXTENSION = "org.rr-all.assessment"
@@ -148,10 +148,10 @@ def _first_upper(text: str) -> str:
 def _evidence_lines(decision: Decision, knowledge: Knowledge) -> str:
     lines = []
     for used in evidence(decision.assessment):
-        value, unit = shown_value(used.fact, knowledge)
-        measured = f"{value} {unit}".strip()
         purpose = knowledge.words["purpose"][used.purpose]
-        lines.append(f"- {purpose}: {measured}, {used.fact.when.text} ({used.fact.status}, `{used.fact.ref}`)")
+        lines.append(
+            f"- {purpose}: {measured(used.fact, knowledge)}, {used.fact.when.text} ({used.fact.status}, `{used.fact.ref}`)"
+        )
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from cds_service.clinical.facts import (
     GeneticTest,
     GrowthFactor,
     Judgement,
+    Lineage,
     MarrowResult,
     Origin,
     OtherDisease,
@@ -24,6 +25,7 @@ from cds_service.clinical.facts import (
     Transplant,
     Treatment,
 )
+from cds_service.clinical.truth import Truth
 from cds_service.knowledge import Knowledge
 
 KINDS: dict[type[Fact], str] = {
@@ -82,8 +84,27 @@ def shown_value(fact: Fact, knowledge: Knowledge) -> tuple[str, str]:
             return f"{words[fact.about]}: {words['answer-yes' if fact.answer else 'answer-no']}", ""
         case Report():
             return knowledge.words["report"][fact.about], ""
+        case Diagnosis():
+            return _diagnosis(fact, knowledge), ""
         case _:
             return words[kind_of(fact)], ""
+
+
+def measured(fact: Fact, knowledge: Knowledge) -> str:
+    """The value in a sentence: what was measured, the number and its unit, or the word."""
+    value, unit = shown_value(fact, knowledge)
+    if not isinstance(fact, MarrowResult | BloodBlasts):
+        return value
+    name = fact.test.value if isinstance(fact, MarrowResult) else "blood"
+    return f"{knowledge.words['value'][name]} {value} {unit}"
+
+
+def _diagnosis(fact: Diagnosis, knowledge: Knowledge) -> str:
+    """The lineage and Philadelphia status that the diagnosis itself names."""
+    lineage = knowledge.words["lineage"][fact.lineage.value]
+    named = lineage if fact.lineage is not Lineage.UNKNOWN else knowledge.words["value"]["diagnosis"]
+    ph = {Truth.YES: "positive", Truth.NO: "negative"}.get(fact.ph)
+    return f"{named}, {knowledge.words['ph'][ph]}" if ph else named
 
 
 def _ph(result: PhResult, word: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from cds_service.clinical.options import Group
 from cds_service.clinical.when import BEGINNING
 from cds_service.compose import reason, summary
 from cds_service.decision import Decision
-from cds_service.fact_text import kind_of, shown_value
+from cds_service.fact_text import kind_of, measured
 from cds_service.knowledge import Knowledge
 
 BAR = 16
@@ -63,10 +63,9 @@ def _timeline(decision: Decision, knowledge: Knowledge) -> list[str]:
     found.sort(key=lambda f: (f.when.first, f.when.last, f.ref))
     rows = []
     for fact in found:
-        value, unit = shown_value(fact, knowledge)
         mark = "*" if fact in decided else " "
         when = "?" if fact.when.first == BEGINNING else fact.when.text
-        rows.append(f"{mark} {when:<21} {_bar(fact)} {kind_of(fact):<22} {value} {unit}".rstrip() + f"  {fact.ref}")
+        rows.append(f"{mark} {when:<21} {_bar(fact)} {kind_of(fact):<22} {measured(fact, knowledge)}" + f"  {fact.ref}")
     return rows or ["  (no relevant facts)"]
 
 

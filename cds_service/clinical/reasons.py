@@ -58,7 +58,7 @@ PURPOSES = frozenset(
 )
 SITES = frozenset({"central nervous system", "cerebrospinal fluid", "body fluid", "outside the marrow"})
 VALUES = frozenset(
-    {"remission", "relapse", "refractory", "yes", "no", "unknown"}
+    {"morphology", "flow", "molecular", "blood", "remission", "relapse", "refractory", "yes", "no", "unknown"}
     | {"b-lymphoblastic", "t-lymphoblastic", "myeloid", "mixed-phenotype", "normal-precursors", "present", "absent"}
     | {"diagnosis", "lymphoma", "mixed", "other", "myeloid-disease", "treatment", "ordered", "growth factor"}
     | {"donor", "recipient", "positive", "negative", "partial", "answer-yes", "answer-no"}
