@@ -16,6 +16,7 @@ from cds_service.decision import Decision
 from cds_service.errors import BadRequest, PreconditionFailed
 from cds_service.hooks.discovery import ServiceEntry
 from cds_service.hooks.envelope import HookRequest, parse
+from cds_service.hooks.strict_json import require_utf8
 from cds_service.knowledge import Knowledge
 
 
@@ -84,6 +85,7 @@ class _BundlePeek(msgspec.Struct):
 
 def view_of_file(body: bytes) -> PatientView:
     """A hook request, or a FHIR Bundle that holds one Patient. Raises BadRequest with what to do."""
+    require_utf8(body)
     try:
         bundle = msgspec.json.decode(body, type=_BundlePeek)
     except (msgspec.ValidationError, msgspec.DecodeError):

@@ -107,16 +107,19 @@ def _status_code(resource: Resource, name: str, system: str) -> str:
     return found[0] if found else ""
 
 
-def _active(resource: Resource) -> bool:
-    return _clinical(resource) not in ("inactive", "remission", "resolved") and not _abated(resource)
+def _active(resource: Resource, reading: Reading) -> bool:
+    return _clinical(resource) not in ("inactive", "remission", "resolved") and not _abated(resource, reading)
 
 
 def _clinical(resource: Resource) -> str:
     return _status_code(resource, "clinicalStatus", CLINICAL)
 
 
-def _abated(resource: Resource) -> bool:
-    return any(name.startswith("abatement") for name in resource.json)
+def _abated(resource: Resource, reading: Reading) -> bool:
+    """Ended, unless the end is given as a date that surely lies ahead."""
+    ends = resource.when("abatementDateTime", "abatementPeriod")
+    ahead = ends is not None and reading.now.before(ends).yes
+    return any(name.startswith("abatement") for name in resource.json) and not ahead
 
 
 def _encounter_diagnosis(resource: Resource) -> bool:
@@ -178,13 +181,13 @@ def _read_all(
             lineage=lineages.pop() if len(lineages) == 1 else Lineage.CONFLICTING if lineages else Lineage.UNKNOWN,
             ph=phs.pop() if len(phs) == 1 else Truth.UNKNOWN,
             combined=combined,
-            active=_active(resource),
+            active=_active(resource, reading),
             onset=_earlier_onset(resource, recorded),
             aged=aged,
         )
     )
     for kind in sorted(_status_kinds(resource, reading, meanings), key=lambda k: k.value):
-        if kind is not StatusKind.REMISSION and _is_over(resource):
+        if kind is not StatusKind.REMISSION and _is_over(resource, reading):
             reading.aside(resource, f"{kind.value}-no-longer-active")
             continue
         reading.facts.append(
@@ -206,8 +209,8 @@ def _earlier_onset(resource: Resource, recorded: When) -> When | None:
     return onset if onset is not None and onset.before(recorded).yes else None
 
 
-def _is_over(resource: Resource) -> bool:
-    return _clinical(resource) in ("resolved", "inactive") or _abated(resource)
+def _is_over(resource: Resource, reading: Reading) -> bool:
+    return _clinical(resource) in ("resolved", "inactive") or _abated(resource, reading)
 
 
 def _status_kinds(resource: Resource, reading: Reading, meanings: frozenset[str]) -> set[StatusKind]:
@@ -228,7 +231,7 @@ def _read_other(resource: Resource, reading: Reading, meanings: frozenset[str], 
     for meaning in sorted(meanings):
         if meaning in OTHER:
             kind, active, lineage = OTHER[meaning]
-            active = active and _active(resource)
+            active = active and _active(resource, reading)
             reading.facts.append(OtherDisease(resource.ref, when, status, kind, active, aged, lineage))
         elif meaning == "extramedullary-condition":
             _read_extramedullary(resource, reading, lies, status)
@@ -246,7 +249,7 @@ def _some_time_before(when: When) -> When:
 
 
 def _read_extramedullary(resource: Resource, reading: Reading, lies: When, status: str) -> None:
-    if not _active(resource):
+    if not _active(resource, reading):
         reading.aside(resource, "extramedullary-no-longer-active")
         return
     codes = {code for (_, code), _ in codings(resource.json.get("code"))}

@@ -71,24 +71,29 @@ def _result(
     said = as_truth(qualitative(resource, value_of, reading.knowledge))
     if meaning == "ph-fish":
         cutoff = _fish_cutoff(value_of, reading)
-        outcome = _fish(number, cutoff) if number is not None else said
+        outcome = _agreed(_fish(number, cutoff), said) if number is not None else said
         made = _made(resource, when, outcome, "FISH", None, specimen, fish=number, cutoff=str(cutoff))
     elif meaning in RATIO:
         ratio = number if number is not None else bare_number(value_of)
-        outcome = ratio.above_zero if ratio is not None else said
+        outcome = _agreed(ratio.above_zero, said) if ratio is not None else said
         number = number or _fraction(measured)
         made = _made(resource, when, outcome, "PCR", RATIO[meaning], specimen, ratio=number)
     else:
         outcome = said
         made = _made(resource, when, said, "PCR", PRESENCE[meaning], specimen)
     readable = number is not None or outcome is not Truth.UNKNOWN or has_value(value_of)
-    understood = readable and not _plain_text(value_of, outcome)
+    understood = readable and not _plain_text(resource, value_of, reading)
     return made if understood else None
 
 
-def _plain_text(value_of: Mapping[str, Any], outcome: Truth) -> bool:
+def _agreed(measured: Truth, said: Truth) -> Truth:
+    """A number and an interpretation that contradict each other decide nothing."""
+    return Truth.UNKNOWN if {measured, said} == {Truth.YES, Truth.NO} else measured
+
+
+def _plain_text(resource: Resource, value_of: Mapping[str, Any], reading: Reading) -> bool:
     """A string outside the closed list says nothing."""
-    return outcome is Truth.UNKNOWN and isinstance(value_of.get("valueString"), str)
+    return isinstance(value_of.get("valueString"), str) and qualitative(resource, value_of, reading.knowledge) is None
 
 
 def _fraction(measured: object) -> Percent | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from cds_service.chart.genetics import GENETIC, read_genetic
 from cds_service.chart.reading import Reading
-from cds_service.chart.resource import Resource
+from cds_service.chart.resource import Resource, period
 from cds_service.chart.values import Measured, NoPercent, Said, bare_number, has_value, percent, qualitative
 from cds_service.clinical.facts import (
     Antigen,
@@ -23,7 +23,7 @@ from cds_service.clinical.facts import (
     StatusKind,
     Test,
 )
-from cds_service.clinical.percent import HUNDRED, Percent
+from cds_service.clinical.percent import HUNDRED, ZERO, Percent
 from cds_service.clinical.truth import Truth
 from cds_service.clinical.when import When
 
@@ -66,9 +66,6 @@ def read_observation(resource: Resource, reading: Reading) -> None:
             status if status in ("entered-in-error", "cancelled", "registered") else "status-unknown",
         )
         return
-    if resource.misnamed:
-        reading.aside(resource, "display-names-another-concept")
-        return
     when = reading.usable_date(resource, observed(resource, reading))
     if when is None:
         return
@@ -93,7 +90,8 @@ def observed(resource: Resource, reading: Reading) -> When | None:
         return found
     specimen = reading.resolve(resource, resource.reference("specimen"))
     collection = specimen.part("collection") if specimen else {}
-    return When.parse(collection.get("collectedDateTime")) or resource.when("issued")
+    collected = When.parse(collection.get("collectedDateTime")) or period(collection.get("collectedPeriod") or {})
+    return collected or resource.when("issued")
 
 
 def _own_value(resource: Resource) -> Mapping[str, Any]:
@@ -205,7 +203,8 @@ def _possible(measured: Measured, meaning: str) -> Percent | None:
     """What a marrow without a usable unit may mean: enough to raise a question, never to answer one."""
     number = measured.number
     if measured.why is NoPercent.AMBIGUOUS_UNIT and 0 <= number <= 1:
-        return Percent(number, number * HUNDRED)
+        low = ZERO if measured.comparator in ("<", "<=") else number
+        return Percent(low, HUNDRED if measured.comparator in (">", ">=") else number * HUNDRED)
     if meaning == "marrow-blasts" and measured.why is NoPercent.NO_UNIT and 1 <= number <= HUNDRED:
         return Percent.of(number, measured.comparator)
     return None

@@ -48,7 +48,9 @@ def read(
     _find_marrow_specimens(current, reading)
     for kind in ("Condition", "Observation", "Procedure", *sorted(MEDICATION)):
         for resource in current:
-            if resource.kind == kind:
+            if resource.kind == kind and resource.misnamed:
+                reading.aside(resource, "display-names-another-concept")
+            elif resource.kind == kind:
                 READERS[kind](resource, reading)
     for resource in current:
         if resource.kind == "DiagnosticReport":
@@ -140,10 +142,10 @@ def _contained_results(report: Resource, reading: Reading) -> list[Resource]:
                 **inherited,
                 **contained,
                 "subject": report.json.get("subject"),
-                "id": f"{report.json.get('id')}#{contained.get('id')}",
+                "id": f"{report.json.get('id')}#{contained.get('id') or number}",
             }
         )
-        for contained in report.parts("contained")
+        for number, contained in enumerate(report.parts("contained"))
         if contained.get("resourceType") == "Observation"
     ]
 

@@ -14,7 +14,6 @@ from cds_service.clinical.when import When
 from cds_service.knowledge import Coding, plain_display
 
 Json = Mapping[str, Any]
-_FHIR_ID = re.compile(r"^[A-Za-z0-9\-.]{1,64}$")
 
 OLDER_FHIR = {
     "Condition": ("dateRecorded", "assertedDate", "context", "patient"),
@@ -82,14 +81,20 @@ class Resource:
         return pair in self.meanings and not self.display_names_another(pair, display)
 
     def display_names_another(self, pair: Coding, display: str) -> bool:
-        """The display is that of another known concept, and of this one nowhere."""
+        """The display is that of another known concept, and of this one nowhere.
+
+        "Acute lymphoblastic leukemia" over a code that says more (B-cell, in relapse) is broader, not another.
+        """
         named = {_answer(name) for name in self.displays.get(plain_display(display), ())}
-        return bool(named) and _answer(self.meanings[pair]) not in named
+        meaning = self.meanings[pair]
+        broader = "all-diagnosis" in named and meaning.startswith("all-")
+        return bool(named) and _answer(meaning) not in named and not broader
 
     @property
     def misnamed(self) -> bool:
         """A known code of this resource carries the display of another known concept."""
-        concepts = [self.json.get("code"), *(p.get("code") for p in self.parts("component"))]
+        concepts = [self.json.get("code"), self.json.get("medicationCodeableConcept")]
+        concepts += [part.get("code") for part in self.parts("component")]
         return any(
             pair in self.meanings and self.display_names_another(pair, display)
             for concept in concepts
@@ -131,7 +136,3 @@ def period(value: Json) -> When | None:
     if start is None or end is None:
         return start or end
     return start.until(end) if not end.before(start).yes else None
-
-
-def is_fhir_id(text: object) -> bool:
-    return isinstance(text, str) and bool(_FHIR_ID.match(text))

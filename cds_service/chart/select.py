@@ -55,7 +55,7 @@ class _Outline(msgspec.Struct, gc=False):
     stage: list[_Stage] = []
     medicationCodeableConcept: _Concept | None = None
     medicationReference: msgspec.Raw = msgspec.Raw()
-    contained: list[_Outline] = []
+    contained: msgspec.Raw = msgspec.Raw()
 
 
 class _Search(msgspec.Struct, gc=False):
@@ -95,6 +95,7 @@ class _Typed(msgspec.Struct, gc=False):
 _outline = msgspec.json.Decoder(_Outline).decode
 _bundle = msgspec.json.Decoder(_Bundle).decode
 _outcome = msgspec.json.Decoder(_Outcome).decode
+_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _typed = msgspec.json.Decoder(_Typed).decode
 
 
@@ -214,9 +215,17 @@ def _concepts(outline: _Outline) -> list[_Concept]:
         found += [component.code for component in outline.component if component.code is not None]
     if outline.stage:
         found += [stage.summary for stage in outline.stage if stage.summary is not None]
-    if outline.contained and outline.resourceType == "DiagnosticReport":
-        found += [concept for contained in outline.contained for concept in _concepts(contained)]
+    if outline.resourceType == "DiagnosticReport" and bytes(outline.contained):
+        found += [concept for contained in _contained(outline.contained) for concept in _concepts(contained)]
     return found
+
+
+def _contained(raw: msgspec.Raw) -> list[_Outline]:
+    """The contained results that have the shape of one; others make nothing relevant."""
+    try:
+        return [_outline(item) for item in _raws(raw) if _typed(item).resourceType == "Observation"]
+    except msgspec.DecodeError:
+        return []
 
 
 def _keep(raw: bytes | memoryview | msgspec.Raw, outline: _Outline, selection: Selection) -> None:

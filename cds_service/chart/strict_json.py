@@ -29,7 +29,7 @@ def decode(raw: bytes | memoryview) -> dict[str, Any]:
         )
     except RecursionError as error:
         raise Malformed("nested too deeply") from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise Malformed("not JSON") from error
     if not isinstance(found, dict):
         raise Malformed("not a JSON object")

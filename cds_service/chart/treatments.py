@@ -42,9 +42,6 @@ def read_procedure(resource: Resource, reading: Reading) -> None:
     if status != "completed":
         reading.aside(resource, "entered-in-error" if status == "entered-in-error" else "not-completed")
         return
-    if resource.misnamed:
-        reading.aside(resource, "display-names-another-concept")
-        return
     when = reading.usable_date(resource, resource.when("performedDateTime", "performedPeriod"))
     if when is None:
         return

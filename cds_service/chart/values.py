@@ -151,6 +151,8 @@ def bare_number(value_of: Mapping[str, Any]) -> Percent | None:
     if not isinstance(quantity, Mapping):
         return None
     number, comparator = quantity.get("value"), quantity.get("comparator")
-    if not isinstance(number, Decimal) or number < 0 or comparator not in (None, "<", "<=", ">", ">="):
+    if not isinstance(number, Decimal) or number < 0 or (number == 0 and comparator == "<"):
+        return None
+    if comparator not in (None, "<", "<=", ">", ">="):
         return None
     return Percent.of(number, comparator)
