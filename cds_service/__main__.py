@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from datetime import UTC, date, datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import click
 
@@ -31,7 +31,7 @@ def main() -> None:
     """CDS Hooks service for relapsed and refractory acute lymphoblastic leukemia (ALL)."""
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     click.echo(message, err=True)
     sys.exit(code)
 
@@ -41,7 +41,6 @@ def _settings(mode: str | None) -> Settings:
         return read_settings(os.environ, mode)
     except SettingsError as error:
         _fail("\n".join(error.faults), 2)
-        raise
 
 
 def _knowledge() -> Knowledge:
@@ -51,7 +50,6 @@ def _knowledge() -> Knowledge:
         return load(site=settings.cards)
     except CatalogueError as error:
         _fail("\n".join(error.faults), 1)
-        raise
 
 
 @main.command()
@@ -60,19 +58,23 @@ def _knowledge() -> Knowledge:
 @click.option("--mode", type=click.Choice(["demo", "production"]))
 def serve(host: str, port: int, mode: str | None) -> None:
     """Run the service."""
-    import waitress
-
     settings = _settings(mode)
     if settings.demo and host not in LOOPBACK:
         _fail(f"--host {host}: demo mode answers anyone, so it listens on this machine only; use 127.0.0.1", 2)
+    _listen(settings, host, port)
+
+
+def _listen(settings: Settings, host: str, port: int) -> None:  # pragma: no cover - run in a process of its own
+    """Answer until told to stop; a test starts this for real and talks to it."""
+    import waitress
+
     base = settings.base_url
     if settings.demo and "CDS_BASE_URL" not in os.environ:
         base = f"http://{host}:{port}"
     service = CardService(_knowledge(), base)
-    app = create_app(service, settings)
     click.echo(f"Demo mode: open, synthetic data only. {base}/cds-services  {base}/about", err=True)
     waitress.serve(
-        app,
+        create_app(service, settings),
         host=host,
         port=port,
         threads=8,
@@ -92,7 +94,6 @@ def _decision(file: BinaryIO, today: datetime | None) -> tuple[Decision, CardSer
         return service.decide(view_of_file(file.read()), day), service
     except ServiceError as error:
         _fail(f"{getattr(file, 'name', '-')}: {error}", 2)
-        raise
 
 
 @main.command()

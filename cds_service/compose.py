@@ -149,9 +149,8 @@ def _evidence_lines(decision: Decision, knowledge: Knowledge) -> str:
     lines = []
     for used in evidence(decision.assessment):
         purpose = knowledge.words["purpose"][used.purpose]
-        lines.append(
-            f"- {purpose}: {measured(used.fact, knowledge)}, {used.fact.when.text} ({used.fact.status}, `{used.fact.ref}`)"
-        )
+        shown = f"{measured(used.fact, knowledge)}, {used.fact.when.text}"
+        lines.append(f"- {purpose}: {shown} ({used.fact.status}, `{used.fact.ref}`)")
     return "\n".join(lines)
 
 

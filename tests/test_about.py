@@ -6,6 +6,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from cds_service.about import about_html, about_json, review_state
+from cds_service.service import CardService
 from tests.charts import knowledge
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -69,3 +70,9 @@ def test_it_gives_every_rule_option_statement_threshold_and_label_date() -> None
         assert name in text
     assert all("labelDate" in label for label in about_json(known)["labels"])
     assert len(about_json(known)["definitions"]) == len(known.definitions)
+
+
+def test_the_service_gives_it_as_a_page_or_as_data() -> None:
+    service = CardService(knowledge(), "https://cds.example")
+    assert service.about(accept_json=True) == about_json(knowledge())
+    assert service.about(accept_json=False) == about_html(knowledge())

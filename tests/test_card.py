@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -165,3 +166,20 @@ def test_every_kind_of_fact_is_shown_in_our_own_words() -> None:
         assert words in text
     kinds = {row["kind"] for row in assessment_json(made.assess().decision, knowledge())["evidence"]}
     assert {"marrow_blasts", "status", "phenotype"} <= kinds
+
+
+def test_the_source_has_an_address_only_when_the_page_has_one() -> None:
+    decision = relapsed_b().assess().decision
+    found = replace(knowledge(), card_source=("The page", "https://page.example/"))
+    answer = hook_response(decision, found, "https://cds.example", lambda: "x", with_assessment=False)
+    assert answer["cards"][0]["source"]["url"] == "https://page.example/"
+    assert "url" not in card(relapsed_b())["source"]
+
+
+def test_the_text_form_names_what_was_set_aside() -> None:
+    made = relapsed_b().marrow(70, "2026-10-11", status="entered-in-error")
+    assert "entered in error" in assessment_text(made.assess().decision, knowledge())
+
+
+def test_a_resource_this_service_never_cites_is_not_vouched_for() -> None:
+    assert not is_valid({"resourceType": "Basket"})

@@ -410,3 +410,60 @@ def test_the_readme_names_every_setting(name: str) -> None:
 @pytest.mark.parametrize("name", Definitions.__annotations__)
 def test_the_cards_readme_names_every_definition(name: str) -> None:
     assert f"`{name}`" in (TOP / "cards" / "README.md").read_text(encoding="utf-8")
+
+
+PLANTED = [
+    ("definitions.toml", 'value = "25"\nunit = "%"', 'value = "4"\nunit = "%"', "m3_floor.value"),
+    (
+        "options.toml",
+        'needs = "CD22 is expressed"\nsource = "besponsa-uspi"',
+        'needs = "CD22 is expressed"',
+        "cd22_expressed",
+    ),
+    ("options.toml", 'ph_unknown = "Ph status', 'ph_unknown = "{whose} Ph status', "reasons.ph_unknown"),
+    ("options.toml", 'ph_unknown = "', 'ph_unknwon = "', "reasons.ph_unknown"),
+    ("rules.toml", "[rule.reason.old]", "[rule.reason.ancient]", "R3.reason.old"),
+    (
+        "rules.toml",
+        "The newest evidence of disease is of {date}",
+        "The newest evidence of disease is of {date",
+        "R3.old",
+    ),
+    ("rules.toml", 'classification = "refractory"', 'classification = "relapsed"', "R12.classification"),
+    ("services.toml", 'statements = ["D8"]', "statements = []", "D8"),
+    ("services.toml", "{{context.patientId}}&_count=500", "{{Patient.id}}&_count=500", "Patient.id"),
+    ("services.toml", 'procedures = "Procedure?', 'procedures = "Basket?', "prefetch.procedures"),
+    ("services.toml", "%CODES%", "11150-0", "%CODES%"),
+    ("sources.toml", 'label_date = "2024-06"', 'label_date = "June 24"', "label_date"),
+    ("units.toml", 'labels = ["/10*4"', 'labels = ["%", "/10*4"', "per_ten_thousand"),
+    ("units.toml", 'factor = "0.01"', 'factor = "0"', "per_ten_thousand.factor"),
+    ("value_strings.toml", 'negative = ["not detected"', 'negative = ["detected", "not detected"', "negative"),
+    ("wording.toml", 'mrd_positive = "MRD-positive"\n', "", "modifier.mrd_positive"),
+    ("wording.toml", 'positive = "Ph-positive"', 'positive = "Ph-positive\\nso"', "one line"),
+]
+
+
+@pytest.mark.parametrize(("file", "right", "wrong", "named"), PLANTED, ids=[f"{p[0]} {p[3]}" for p in PLANTED])
+def test_a_mistake_is_caught_before_anyone_is_answered(
+    cards: Path, file: str, right: str, wrong: str, named: str
+) -> None:
+    change(cards, file, right, wrong)
+    assert any(named in fault for fault in faults(cards))
+
+
+def test_a_value_set_a_reader_needs_is_missed(cards: Path) -> None:
+    (cards / "value_sets" / "growth-factor.json").unlink()
+    assert any("growth-factor.json" in fault for fault in faults(cards))
+
+
+def test_a_schema_that_is_not_there_is_named(cards: Path) -> None:
+    (cards / "schema" / "units.json").unlink()
+    assert any("schema/units.json" in fault for fault in faults(cards))
+
+
+def test_a_value_set_by_filter_is_refused(cards: Path) -> None:
+    path = cards / "value_sets" / "growth-factor.json"
+    content = json.loads(path.read_text())
+    content["compose"]["include"][0]["filter"] = [{"property": "concept", "op": "is-a", "value": "L03AA"}]
+    path.write_text(json.dumps(content))
+    assert any("growth-factor.json: compose.include" in fault for fault in faults(cards))

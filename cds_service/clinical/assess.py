@@ -12,7 +12,7 @@ from cds_service.clinical.disease_rules import blasts_of_another_leukemia
 from cds_service.clinical.facts import Diagnosis, Facts, Lineage, SetAside
 from cds_service.clinical.history import modifiers as history_modifiers
 from cds_service.clinical.lineage import lineage
-from cds_service.clinical.options import AssessedOption, Group, assess_options
+from cds_service.clinical.options import AssessedOption, assess_options
 from cds_service.clinical.philadelphia import Ph, philadelphia, tested_since
 from cds_service.clinical.timeline import Timeline, build
 from cds_service.clinical.verdict import Classification, Used, Verdict
@@ -115,11 +115,6 @@ def _missing(situation: Situation, options: tuple[AssessedOption, ...]) -> tuple
         "counts": relapsed,
     }
     return tuple(name for name, is_absent in absent.items() if is_absent)
-
-
-def group_of(options: tuple[AssessedOption, ...], group: Group) -> tuple[AssessedOption, ...]:
-    """The options of one group, in the page's order."""
-    return tuple(o for o in options if o.group is group)
 
 
 def evidence(assessment: Assessment) -> tuple[Used, ...]:

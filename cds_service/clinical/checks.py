@@ -54,7 +54,7 @@ def ph_positive(situation: Situation) -> Answer:
             return Answer(Truth.NO, reason, (("date", dates[-1]),), situation.ph.facts)
         case Ph.CONFLICTING:
             return Answer(Truth.UNKNOWN, "ph_conflicting", (), situation.ph.facts)
-        case Ph.UNKNOWN:
+        case _:
             return Answer(Truth.UNKNOWN, "ph_unknown")
 
 

@@ -47,9 +47,7 @@ def _separated(one: When, other: When, timeline: Timeline) -> bool:
 
 def salvage_courses(timeline: Timeline) -> tuple[Course, ...]:
     """Completed courses that started surely after this relapse began."""
-    start = timeline.episode_start
-    if start is None:
-        return ()
+    start = timeline.episode_start or timeline.now
     later = tuple(
         t for t in given(timeline.facts, timeline.first_all, timeline.limits) if t.start.on_or_after_day(start).yes
     )

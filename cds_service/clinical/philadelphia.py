@@ -147,8 +147,6 @@ def _transplanted_before(timeline: Timeline, start: When) -> bool:
 
 def tested_since(timeline: Timeline) -> bool:
     """A genetic result lies on or after the first day of this relapse."""
-    start = timeline.episode_start
-    if start is None:
-        return False
+    start = timeline.episode_start or timeline.now
     tests: list[Fact] = [*timeline.facts.ph_results, *timeline.facts.genetic_tests]
     return any(t.when.on_or_after_day(start).yes for t in tests)

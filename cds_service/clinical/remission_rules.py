@@ -30,7 +30,7 @@ def _newest_mrd(timeline: Timeline) -> list[Marrow]:
 def _clear_marrow(timeline: Timeline) -> tuple[Fact, ...] | None:
     """The newest marrow is clear, after the first evidence of ALL, and no newer sign of disease exists."""
     newest = timeline.newest
-    if newest is None or timeline.first_all is None or not newest.reaches(timeline.limits.m1_limit).no:
+    if newest is None or not newest.reaches(timeline.limits.m1_limit).no:
         return None
     if not timeline.first_all.before(newest.when).yes:
         return None

@@ -88,11 +88,7 @@ class Timeline:
     statements: tuple[Statement, ...]
     beside: tuple[Statement, ...]
     remissions: tuple[Remission, ...]
-    first_all: When | None
-
-    @property
-    def today(self) -> date:
-        return self.now.first.date()
+    first_all: When
 
     def of_kind(self, kind: StatusKind) -> tuple[Statement, ...]:
         return tuple(s for s in self.statements if s.kind is kind)
@@ -189,7 +185,7 @@ def build(facts: Facts, limits: Definitions, today: date) -> Timeline:
     final = [m for m in facts.marrow if not m.preliminary and not m.doubt]
     phenotypes = [p for p in facts.phenotypes if p.site == "marrow" and not p.preliminary]
     marrows = _group(final, phenotypes, limits)
-    first_all = _first_all(facts, marrows, limits)
+    first_all = _first_all(facts, marrows, limits) or now
     dated_remissions = _marrow_remissions(marrows, first_all, limits)
     statements, beside = _put_beside(facts, marrows, dated_remissions, limits)
     remissions = [
@@ -326,9 +322,7 @@ def _first_all(facts: Facts, marrows: tuple[Marrow, ...], limits: Definitions) -
     return min(whens, key=lambda w: (w.last, w.first), default=None)
 
 
-def _marrow_remissions(marrows: tuple[Marrow, ...], first_all: When | None, limits: Definitions) -> list[Remission]:
-    if first_all is None:
-        return []
+def _marrow_remissions(marrows: tuple[Marrow, ...], first_all: When, limits: Definitions) -> list[Remission]:
     return [
         Remission(m.when, "marrow", m.facts, dated=True)
         for m in marrows

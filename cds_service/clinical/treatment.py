@@ -18,19 +18,17 @@ class Course:
     treatments: tuple[Treatment, ...]
 
 
-def given(facts: Facts, first_all: When | None, limits: Definitions) -> tuple[Treatment, ...]:
+def given(facts: Facts, first_all: When, limits: Definitions) -> tuple[Treatment, ...]:
     """Leukemia therapy that was given, from shortly before the first evidence of ALL on."""
     return tuple(t for t in _since_all(facts, first_all, limits) if not t.ordered_only)
 
 
-def ordered(facts: Facts, first_all: When | None, limits: Definitions) -> tuple[Treatment, ...]:
+def ordered(facts: Facts, first_all: When, limits: Definitions) -> tuple[Treatment, ...]:
     """Leukemia therapy that was only ordered."""
     return tuple(t for t in _since_all(facts, first_all, limits) if t.ordered_only)
 
 
-def _since_all(facts: Facts, first_all: When | None, limits: Definitions) -> tuple[Treatment, ...]:
-    if first_all is None:
-        return ()
+def _since_all(facts: Facts, first_all: When, limits: Definitions) -> tuple[Treatment, ...]:
     kept = [t for t in facts.treatments if t.start.days_until(first_all)[1] <= limits.treatment_lead_days]
     return tuple(sorted(kept, key=lambda t: (t.start.first, t.start.last, t.ref)))
 

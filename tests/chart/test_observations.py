@@ -19,6 +19,7 @@ from tests.charts import (
     chart,
     concept,
     quantity,
+    relapsed_b,
 )
 
 DAY = "2026-10-10"
@@ -440,3 +441,9 @@ def test_a_judgement_in_words_is_set_aside() -> None:
     read = chart().observation((OURS, "donor-available"), DAY, "a sister, perhaps")
     assert facts(read).judgements == ()
     assert why(read) == {"value-not-understood"}
+
+
+def test_blasts_in_cerebrospinal_fluid_with_an_unknown_comparator_are_set_aside() -> None:
+    made = relapsed_b().csf(4, "2026-10-10")
+    made.resources[-1]["valueQuantity"]["comparator"] = "~"
+    assert "value-not-understood" in made.assess().aside

@@ -9,7 +9,7 @@ import pytest
 from cds_service.chart.select import select
 from cds_service.decide import DataNotHad
 from tests.chart import facts, from_prefetch, rows
-from tests.charts import B_ALL, LOINC, Chart, Json, bundle, chart, concept, knowledge
+from tests.charts import B_ALL, LOINC, Chart, Json, bundle, chart, concept, knowledge, relapsed_b
 
 DAY = "2026-10-10"
 MARROW = (LOINC, "11150-0")
@@ -190,3 +190,13 @@ def test_a_specimen_named_by_its_full_url_is_found(identified: bool) -> None:
     raw = with_urls(written, ["urn:uuid:specimen", "urn:uuid:result"])
     (found,) = from_prefetch(chart(), observations=raw).marrow
     assert found.specimen == ("Specimen/s" if identified else "urn:uuid:specimen")
+
+
+def test_a_report_whose_contained_results_are_no_list_is_read_as_a_report() -> None:
+    made = relapsed_b().report("2026-10-20").but_last(contained="nothing")
+    assert made.assess().rule == "R7"
+
+
+def test_an_entry_of_another_type_and_of_the_wrong_shape_changes_nothing() -> None:
+    odd = relapsed_b().add("Basket", code="apples")
+    assert odd.assess().outcome() == relapsed_b().assess().outcome()
