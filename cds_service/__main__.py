@@ -61,7 +61,7 @@ def serve(host: str, port: int, mode: str | None) -> None:
     settings = _settings(mode)
     if settings.demo and host not in LOOPBACK:
         _fail(f"--host {host}: demo mode answers anyone, so it listens on this machine only; use 127.0.0.1", 2)
-    _listen(settings, host, port)
+    _listen(settings, host, port)  # pragma: no cover - as _listen below
 
 
 def _listen(settings: Settings, host: str, port: int) -> None:  # pragma: no cover - run in a process of its own

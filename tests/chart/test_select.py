@@ -199,4 +199,4 @@ def test_a_report_whose_contained_results_are_no_list_is_read_as_a_report() -> N
 
 def test_an_entry_of_another_type_and_of_the_wrong_shape_changes_nothing() -> None:
     odd = relapsed_b().add("Basket", code="apples")
-    assert odd.assess().outcome() == relapsed_b().assess().outcome()
+    assert odd.assess().outcome == relapsed_b().assess().outcome
