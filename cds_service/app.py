@@ -212,5 +212,5 @@ def _private(response: Response) -> Response:
 def _software() -> str | None:
     try:
         return installed_version("rr-all-cds")
-    except PackageNotFoundError:
+    except PackageNotFoundError:  # pragma: no cover - a checkout that is not installed
         return None

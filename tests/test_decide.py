@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from cds_service.chart.read import AnotherPatient
 from cds_service.decide import DataNotHad
 from cds_service.errors import BadRequest, PreconditionFailed
 from cds_service.service import CardService, view_of_file
@@ -130,3 +131,11 @@ def test_cited_evidence_that_is_not_valid_fhir_is_set_aside_and_the_chart_read_a
     assert {u.fact.when.text for u in answer.assessment.verdict.used if u.purpose == "return in the marrow"} == {
         "2026-10-10"
     }
+
+
+def test_a_patient_whose_id_is_no_text_is_taken_for_another() -> None:
+    made = relapsed_b().prefetch()
+    odd = {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Patient", "id": 7}}]}
+    made["patient"] = json.dumps(odd).encode()
+    with pytest.raises(AnotherPatient):
+        relapsed_b().assess(made)
