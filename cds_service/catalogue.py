@@ -91,10 +91,8 @@ def load(cards: Path | None = None, site: Path | None = None) -> Knowledge:
     value_sets = list(_value_sets(cards / "value_sets", faults))
     if site is not None:
         value_sets += _site_sets(site, value_sets[:], faults)
-    if faults:
-        raise CatalogueError(faults)
     present = {name: content for name, content in data.items() if content is not None}
-    faults = list(catalogue_checks.faults(present, templates, value_sets))
+    faults += catalogue_checks.faults(present, templates, value_sets, malformed=bool(faults))
     if faults:
         raise CatalogueError(faults)
     knowledge = _build(present, templates, value_sets, _digest(cards, site))
@@ -176,13 +174,16 @@ def _mapped(
 def _value_sets(path: Path, faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each value set with its file name; one that is no FHIR ValueSet is a fault."""
     for file in sorted(path.glob("*.json")):
+        name = (
+            f"{path.name}/{file.name}" if path.parent.name == "cards" else f"{path.parent.name}/{path.name}/{file.name}"
+        )
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
             FhirValueSet.model_validate(content)
         except (ValueError, ValidationError) as error:
-            faults.append(f"value_sets/{file.name}: no FHIR ValueSet: {str(error).splitlines()[0]}")
+            faults.append(f"{name}: no FHIR ValueSet: {str(error).splitlines()[0]}")
         else:
-            yield f"value_sets/{file.name}", content
+            yield name, content
 
 
 def _digest(cards: Path, site: Path | None) -> str:

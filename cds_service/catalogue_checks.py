@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -115,18 +116,26 @@ def faults(
     data: Mapping[str, dict[str, Any]],
     templates: Mapping[str, str],
     value_sets: list[tuple[str, dict[str, Any]]],
+    *,
+    malformed: bool,
 ) -> Iterator[str]:
-    """Every fault, each as "file: field: what"."""
-    yield from _definition_faults(data["definitions"], data["sources"])
-    yield from _citation_faults(data)
-    yield from _option_faults(data["options"])
-    yield from _rule_faults(data["rules"])
-    yield from _value_set_faults(value_sets, data["services"])
-    yield from _template_faults(templates)
-    yield from _wording_faults(data)
-    yield from _prefetch_faults(data["services"])
-    yield from _unit_faults(data["units"], data["value_strings"])
-    yield from _duplicate_faults(data)
+    """Every fault, each as "file: field: what"; a check that *malformed* files keep from running is left out."""
+    parts: tuple[Callable[[], Iterator[str]], ...] = (
+        lambda: _definition_faults(data["definitions"], data["sources"]),
+        lambda: _citation_faults(data),
+        lambda: _option_faults(data["options"]),
+        lambda: _rule_faults(data["rules"]),
+        lambda: _value_set_faults(value_sets, data["services"]),
+        lambda: _template_faults(templates),
+        lambda: _wording_faults(data),
+        lambda: _prefetch_faults(data["services"]),
+        lambda: _unit_faults(data["units"], data["value_strings"]),
+        lambda: _duplicate_faults(data),
+    )
+    cannot_run = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) if malformed else ()
+    for part in parts:
+        with suppress(*cannot_run):
+            yield from part()
 
 
 def _definition_faults(definitions: Mapping[str, Any], sources: Mapping[str, Any]) -> Iterator[str]:
@@ -256,6 +265,8 @@ def _placeholder_faults(where: str, text: str, filled: set[str], needed: set[str
 
 def _template_faults(templates: Mapping[str, str]) -> Iterator[str]:
     for name, template in templates.items():
+        if not template:
+            continue
         fields = TEMPLATE_FIELDS[name]
         yield from _placeholder_faults(f"templates/{name}.md", template, fields, fields)
         if re.search(r"<[a-zA-Z/!]", template):

@@ -467,3 +467,12 @@ def test_a_value_set_by_filter_is_refused(cards: Path) -> None:
     content["compose"]["include"][0]["filter"] = [{"property": "concept", "op": "is-a", "value": "L03AA"}]
     path.write_text(json.dumps(content))
     assert any("growth-factor.json: compose.include" in fault for fault in faults(cards))
+
+
+def test_a_fault_of_form_does_not_hide_the_others(cards: Path) -> None:
+    change(cards, "definitions.toml", 'value = "180"', 'value = "half a year"')
+    change(cards, "options.toml", 'statements = ["D12"]', 'statements = ["D12", "D99"]')
+    change(cards, "units.toml", "[percent]", "[percent")
+    found = faults(cards)
+    for named in ("evidence_days", "D99", "units.toml: not TOML"):
+        assert any(named in fault for fault in found)
