@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.clinical.percent import Percent, plain
-from cds_service.clinical.truth import Truth, all_of
+from cds_service.clinical.truth import Truth
 from cds_service.clinical.when import BEGINNING, When, latest
 
 YES, NO, UNKNOWN = Truth.YES, Truth.NO, Truth.UNKNOWN
@@ -31,19 +31,8 @@ def test_an_unknown_is_never_used_as_a_yes_or_a_no() -> None:
         bool(UNKNOWN)
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "both"),
-    [(YES, YES, YES), (YES, UNKNOWN, UNKNOWN), (UNKNOWN, NO, NO), (NO, YES, NO), (UNKNOWN, UNKNOWN, UNKNOWN)],
-)
-def test_and_is_no_when_either_is_no_and_yes_only_when_both_are(one: Truth, other: Truth, both: Truth) -> None:
-    assert one & other is both
-    assert all_of([one, other]) is both
-
-
-def test_not_leaves_the_unknown_unknown() -> None:
-    assert [~YES, ~NO, ~UNKNOWN] == [NO, YES, UNKNOWN]
-    assert Truth.of(True) is YES
-    assert Truth.of(False) is NO
+def test_a_bool_is_a_yes_or_a_no() -> None:
+    assert (Truth.of(True), Truth.of(False)) == (YES, NO)
 
 
 # -- dates ---------------------------------------------------------------------------------------------

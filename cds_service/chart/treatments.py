@@ -31,6 +31,8 @@ NOT_AN_ORDER = ("proposal", "plan", "option")
 def read_procedure(resource: Resource, reading: Reading) -> None:
     """One Procedure: only a completed one documents treatment."""
     meanings = resource.meanings_of(resource.json.get("code"))
+    for meaning in sorted(meanings & NOT_ALLOGENEIC):
+        reading.aside(resource, meaning)
     if not meanings & {
         *CHEMOTHERAPY,
         "allogeneic-transplantation",

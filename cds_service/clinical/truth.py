@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import Enum
 
 
 class Truth(Enum):
-    """Yes, no or unknown, with Kleene's connectives."""
+    """Yes, no or unknown."""
 
     YES = "yes"
     NO = "no"
@@ -20,14 +19,6 @@ class Truth(Enum):
     def __bool__(self) -> bool:
         raise TypeError("a Truth is not a bool: compare it with Truth.YES or Truth.NO")
 
-    def __invert__(self) -> Truth:
-        return {Truth.YES: Truth.NO, Truth.NO: Truth.YES, Truth.UNKNOWN: Truth.UNKNOWN}[self]
-
-    def __and__(self, other: Truth) -> Truth:
-        if Truth.NO in (self, other):
-            return Truth.NO
-        return Truth.UNKNOWN if Truth.UNKNOWN in (self, other) else Truth.YES
-
     @property
     def yes(self) -> bool:
         return self is Truth.YES
@@ -35,11 +26,3 @@ class Truth(Enum):
     @property
     def no(self) -> bool:
         return self is Truth.NO
-
-
-def all_of(truths: Iterable[Truth]) -> Truth:
-    """Yes when every one is yes, no when any is no."""
-    answer = Truth.YES
-    for truth in truths:
-        answer &= truth
-    return answer

@@ -25,6 +25,7 @@ from tests.charts import (
     Code,
     chart,
     concept,
+    relapsed_b,
 )
 
 TISAGENLECLEUCEL: Code = (RXNORM, "1986438")
@@ -293,3 +294,19 @@ def test_the_codes_of_two_terminologies_for_one_drug_are_one_treatment() -> None
 
 def test_the_order_of_car_t_is_no_infusion() -> None:
     assert facts(chart().request(TISAGENLECLEUCEL, "2025-01-10")).car_t == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        pytest.param("58776007", "autologous-transplant", id="autologous"),
+        pytest.param("234336002", "transplant-donor-not-stated", id="donor not stated"),
+    ],
+)
+def test_a_transplant_procedure_that_is_not_known_to_be_allogeneic_is_set_aside_with_its_reason(
+    code: str, reason: str
+) -> None:
+    done = {"coding": [{"system": "http://snomed.info/sct", "code": code}]}
+    answer = relapsed_b().add("Procedure", status="completed", code=done, performedDateTime="2025-05-01").assess()
+    assert reason in answer.aside
+    assert "after_allogeneic_transplant" not in answer.modifiers
