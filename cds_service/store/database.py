@@ -1,0 +1,143 @@
+"""One database by URL: SQLite in a file, or PostgreSQL. A database that is away is found out fast and once.
+
+Answers to hooks never wait for storage: after a failure nobody tries again for :data:`REST` seconds, and
+every try is bounded by :data:`PATIENCE`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+
+T = TypeVar("T")
+
+PATIENCE = 0.25
+"""Seconds to wait for a lock, a statement or a free connection."""
+REST = 5.0
+"""Seconds without a try after a failure."""
+MIGRATIONS = Path(__file__).parent / "migrations"
+POSTGRESQL = "postgresql+psycopg"
+_ONE_MIGRATION = 0x72722D616C6C
+"""Key of the PostgreSQL advisory lock that lets one process migrate at a time."""
+
+
+class StoreDown(Exception):
+    """The database did not answer in time, or is resting after it did not."""
+
+
+class DatabaseUrlError(ValueError):
+    """The URL names no database this service can use; the text says what to do and repeats nothing of it."""
+
+
+def database_url(given: str) -> URL:
+    """The URL, its driver filled in. Raises :class:`DatabaseUrlError`."""
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):
+        raise DatabaseUrlError("must be a URL such as sqlite:////var/lib/cds/cds-service.db") from None
+    if url.drivername == "sqlite" and url.database and url.database != ":memory:":
+        return url
+    if url.drivername in ("postgresql", POSTGRESQL) and url.host and url.database:
+        if find_spec("psycopg") is None:
+            raise DatabaseUrlError("PostgreSQL needs its driver; install rr-all-cds[postgres]")
+        return url.set(drivername=POSTGRESQL)
+    raise DatabaseUrlError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+
+
+class Database:
+    """A pooled database that knows whether it is up. *clock* counts seconds and never goes back."""
+
+    def __init__(self, url: URL, clock: Callable[[], float]) -> None:
+        self._engine = _engine(url)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._rest_until = float("-inf")
+        self._migrated = False
+
+    @property
+    def up(self) -> bool:
+        """The last try succeeded."""
+        return self._rest_until == float("-inf")
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """*work* in one transaction, committed when this returns.
+
+        Raises :class:`StoreDown`, or SQLAlchemy's IntegrityError for a row that is there already.
+        """
+        if not self._may_try():
+            raise StoreDown
+        try:
+            if not self._migrated:
+                self._migrate()
+            with self._engine.begin() as connection:
+                done = work(connection)
+        except IntegrityError:
+            raise
+        except (SQLAlchemyError, OSError) as error:
+            self._rest_until = self._clock() + REST
+            raise StoreDown from error
+        self._rest_until = float("-inf")
+        return done
+
+    def close(self) -> None:
+        """Give every pooled connection back."""
+        self._engine.dispose()
+
+    def _may_try(self) -> bool:
+        """Whoever comes first after a rest tries; until that try succeeds, nobody else does."""
+        if self.up and self._migrated:
+            return True
+        with self._lock:
+            now = self._clock()
+            if now < self._rest_until:
+                return False
+            self._rest_until = now + REST
+            return True
+
+    def _migrate(self) -> None:
+        with self._lock:
+            if not self._migrated:
+                migrate(self._engine)
+                self._migrated = True
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables to the newest revision. Several processes may call this at the same time."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_ONE_MIGRATION})"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _engine(url: URL) -> Engine:
+    if url.drivername == POSTGRESQL:
+        limits = f"-c statement_timeout={int(PATIENCE * 1000)} -c lock_timeout={int(PATIENCE * 1000)}"
+        return create_engine(
+            url,
+            pool_timeout=PATIENCE,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 1, "options": limits},
+        )
+    engine = create_engine(url, pool_timeout=PATIENCE, connect_args={"timeout": PATIENCE})
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _: object) -> None:
+    """Committed means on disk; readers do not wait for the writer. Transactions begin where we say."""
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}").close()
