@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
 
-.PHONY: run test check golden wheel image image-steps clean
+.PHONY: run test check golden wheel image image-steps lock sbom clean
 
 run: .venv/.run
 	$(BIN)/cds-service serve --mode demo --port $(PORT)
@@ -37,6 +37,17 @@ image-steps: .venv/.dev
 	PYTHON="$(CURDIR)/$(BIN)/python" sh docker/build.sh build/image/wheels
 	PYTHON="$(CURDIR)/$(BIN)/python" sh docker/install.sh build/image/wheels build/image/venv
 
+# Every package the service runs on, by version and hash; the image installs nothing else.
+lock: .venv/.release
+	$(BIN)/pip-compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-find-links --no-header \
+		--extra postgres --output-file requirements.lock pyproject.toml
+
+# The bill of materials (CycloneDX, with licences and dependencies) of what the image installs, into dist/.
+sbom: .venv/.release image-steps
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON \
+		--output-file dist/rr-all-cds.cdx.json build/image/venv/bin/python
+
 clean:
 	rm -rf .venv build dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -49,6 +60,10 @@ clean:
 .venv/.dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
 	@touch $@ .venv/.run
+
+.venv/.release: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[release]'
+	@touch $@
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found. Install it, or name it: make PYTHON=/path/to/python3 run" >&2; exit 1; }

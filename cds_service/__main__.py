@@ -1,23 +1,26 @@
-"""The command line: serve, assess, cards, check, setup-sheet. Every error is one line that says what to do."""
+"""The command line: serve, assess, cards, check, verify-jwt, setup-sheet. An error is one line that says what to do."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn, TextIO
 
 import click
 
-from cds_service.app import create_app
-from cds_service.catalogue import CatalogueError, load
-from cds_service.compose import assessment_json, hook_response
+from cds_service import logs
+from cds_service.assemble import Checked, Unfit, assemble, check, explain_token
+from cds_service.compose import assessment_json
 from cds_service.decision import Decision
 from cds_service.errors import ServiceError
 from cds_service.knowledge import Knowledge
-from cds_service.service import CardService, new_id, view_of_file
-from cds_service.settings import DEMO_BASE_URL, Settings, SettingsError, read_settings
+from cds_service.server import Lifecycle
+from cds_service.server import serve as serve_until_stopped
+from cds_service.service import CardService, view_of_file
+from cds_service.settings import DEMO_BASE_URL
 from cds_service.setup_sheet import EHRS, setup_sheet
 from cds_service.timeline_text import assessment_text
 
@@ -36,20 +39,16 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _settings(mode: str | None) -> Settings:
+def _checked(mode: str | None, code: int) -> Checked:
     try:
-        return read_settings(os.environ, mode)
-    except SettingsError as error:
-        _fail("\n".join(error.faults), 2)
+        return check(os.environ, mode)
+    except Unfit as error:
+        _fail("\n".join(error.faults), code)
 
 
 def _knowledge() -> Knowledge:
-    """The catalogue with the site's own cards, for the commands that need no other setting."""
-    settings = _settings("demo")
-    try:
-        return load(site=settings.cards)
-    except CatalogueError as error:
-        _fail("\n".join(error.faults), 1)
+    """The catalogue with the site's own cards, for the commands that answer nobody."""
+    return _checked("demo", 1).knowledge
 
 
 @main.command()
@@ -58,33 +57,23 @@ def _knowledge() -> Knowledge:
 @click.option("--mode", type=click.Choice(["demo", "production"]))
 def serve(host: str, port: int, mode: str | None) -> None:
     """Run the service."""
-    settings = _settings(mode)
-    if settings.demo and host not in LOOPBACK:
+    checked = _checked(mode, 2)
+    if checked.settings.demo and host not in LOOPBACK:
         _fail(f"--host {host}: demo mode answers anyone, so it listens on this machine only; use 127.0.0.1", 2)
-    _listen(settings, host, port)  # pragma: no cover - as _listen below
+    _listen(checked, host, port)  # pragma: no cover - as _listen below
 
 
-def _listen(settings: Settings, host: str, port: int) -> None:  # pragma: no cover - run in a process of its own
-    """Answer until told to stop; a test starts this for real and talks to it."""
-    import waitress
-
-    base = settings.base_url
-    if settings.demo and "CDS_BASE_URL" not in os.environ:
-        base = f"http://{host}:{port}"
-    service = CardService(_knowledge(), base)
-    click.echo(f"Demo mode: open, synthetic data only. {base}/cds-services  {base}/about", err=True)
-    waitress.serve(
-        create_app(service, settings),
-        host=host,
-        port=port,
-        threads=8,
-        connection_limit=4000,
-        channel_timeout=10,
-        # Above the cap of the application, whose refusal has an OperationOutcome and CORS headers.
-        max_request_body_size=2 * settings.max_body + 65536,
-        ident=None,
-        _quiet=True,
-    )
+def _listen(checked: Checked, host: str, port: int) -> None:  # pragma: no cover - run in a process of its own
+    """Answer until told to stop; tests start this for real and talk to it."""
+    if checked.settings.demo and "CDS_BASE_URL" not in os.environ:
+        checked = replace(checked, settings=replace(checked.settings, base_url=f"http://{host}:{port}"))
+    base = checked.settings.base_url
+    logs.configure(sys.stderr)
+    lifecycle = Lifecycle()
+    app = assemble(checked, draining=lambda: lifecycle.draining)
+    if checked.settings.demo:
+        click.echo(f"DEMO MODE: answers anyone on this machine; synthetic data only.\n{base}/cds-services", err=True)
+    serve_until_stopped(app, host=host, port=port, max_body=checked.settings.max_body, lifecycle=lifecycle)
 
 
 def _decision(file: BinaryIO, today: datetime | None) -> tuple[Decision, CardService]:
@@ -115,38 +104,40 @@ def assess(file: BinaryIO, today: datetime | None, form: str) -> None:
 def cards(file: BinaryIO, today: datetime | None) -> None:
     """Print the hook response for FILE (or -)."""
     decision, service = _decision(file, today)
-    _print(hook_response(decision, service.knowledge, service.base_url, new_id, with_assessment=False))
+    _print(service.respond(decision, with_assessment=False))
 
 
 def _print(body: dict[str, Any]) -> None:
     click.echo(json.dumps(body, indent=2, ensure_ascii=False))
 
 
-@main.command()
-def check() -> None:
-    """Load and cross-check cards/ and settings; print every fault; exit 1 if there is any."""
-    faults: list[str] = []
-    site = None
-    try:
-        site = read_settings(os.environ, os.environ.get("CDS_MODE") or "demo").cards
-    except SettingsError as error:
-        faults += error.faults
-    try:
-        knowledge = load(site=site)
-    except CatalogueError as error:
-        faults += error.faults
-    else:
-        click.echo(f"cards {knowledge.version} {knowledge.digest}: {len(knowledge.meanings)} codes, no fault")
-    if faults:
-        _fail("\n".join(faults), 1)
+@main.command("check")
+def check_command() -> None:
+    """Load and cross-check cards/, settings and client registry; print every fault; exit 1 if there is any."""
+    checked = _checked(os.environ.get("CDS_MODE") or "demo", 1)
+    knowledge, names = checked.knowledge, ", ".join(client.name for client in checked.clients)
+    click.echo(f"cards {knowledge.version} {knowledge.digest}: {len(knowledge.meanings)} codes, no fault")
+    click.echo(f"{checked.settings.mode} mode; may call: {names}")
+
+
+@main.command("verify-jwt")
+@click.argument("file", type=click.File("r"))
+@click.option("--path", default="", help="The path that was called; default is the hook's.")
+def verify_jwt(file: TextIO, path: str) -> None:
+    """Explain the JWT in FILE (or -): each check, and what to do. Exit 1 if it would be refused."""
+    checked = _checked(os.environ.get("CDS_MODE") or "demo", 2)
+    path = path or f"/cds-services/{checked.knowledge.service.id}"
+    lines = explain_token(checked, file.read().strip(), path)
+    click.echo("\n".join(lines))
+    sys.exit(1 if any(line.startswith("WRONG") for line in lines) else 0)
 
 
 @main.command("setup-sheet")
 @click.option("--ehr", type=click.Choice(EHRS), default="generic", show_default=True)
 def setup_sheet_command(ehr: str) -> None:
     """Print what an EHR analyst must type: URLs, prefetch queries, keys, scopes."""
-    settings = _settings("demo")
-    click.echo(setup_sheet(_knowledge(), settings.base_url, ehr))
+    checked = _checked("demo", 1)
+    click.echo(setup_sheet(checked.knowledge, checked.settings.base_url, ehr))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
-"""The shell: routes, headers, errors and the clock. Everything clinical happens behind :class:`Service`."""
+"""The shell: routes, headers, errors and the clock. Everything clinical happens behind :class:`CardService`."""
 
 from __future__ import annotations
 
 import json
-import logging
 import re
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
@@ -26,76 +27,98 @@ from cds_service.errors import (
     Unforeseen,
     UnsupportedMediaType,
 )
-from cds_service.hooks.discovery import ServiceEntry, discovery
-from cds_service.hooks.envelope import HookRequest, parse
+from cds_service.hooks.discovery import discovery
+from cds_service.hooks.envelope import parse
 from cds_service.hooks.feedback import read_feedback
 from cds_service.openapi import openapi
+from cds_service.service import CardService
 from cds_service.settings import Settings
+from cds_service.trust.door import Caller, Door
+from cds_service.watch import Call, Watch
 
 CDS_HOOKS = "2.0.1"
 PAGE_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'"
+DRAINING = "This process is about to end and takes no new calls."
+STORE_DOWN = "The database does not answer. Calls are answered; a used token is known to each process alone."
 _ORIGIN = re.compile(r"[!-~]{1,512}")
-_log = logging.getLogger("cds_service")
 
 
-class Service(Protocol):
-    """The one service behind the routes. *version* is the catalogue's, *digest* that of its content."""
+@dataclass(frozen=True)
+class Parts:
+    """What the routes stand on. *draining*: this process is about to end; *store_up*: the database answers."""
 
-    @property
-    def entry(self) -> ServiceEntry: ...
-
-    @property
-    def digest(self) -> str: ...
-
-    @property
-    def version(self) -> str: ...
-
-    def answer(self, request: HookRequest, today: date, want_assessment: bool) -> dict[str, Any]:
-        """The body of the hook response. May raise :class:`ServiceError`."""
-        ...
-
-    def about(self, accept_json: bool) -> str | dict[str, Any]:
-        """The page for clinicians: HTML, or the same as JSON."""
-        ...
+    service: CardService
+    settings: Settings
+    door: Door
+    watch: Watch
+    draining: Callable[[], bool]
+    store_up: Callable[[], bool]
 
 
-def create_app(service: Service, settings: Settings) -> Flask:
-    """The WSGI application that serves *service*."""
+def create_app(parts: Parts) -> Flask:
+    """The WSGI application."""
+    settings = parts.settings
     app = Flask("cds_service", static_folder="static", static_url_path="/static")
     # One byte more than allowed: a server that cuts a chunked body at the cap cannot make it look complete.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body + 1
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    _add_hook_routes(app, service, settings)
-    _add_operation_routes(app, service, settings)
+    _add_hook_routes(app, parts)
+    _add_operation_routes(app, parts)
     app.before_request(_begin)
     app.after_request(_finish)
+    app.after_request(lambda response: _record(response, parts.watch))
     app.register_error_handler(ServiceError, _refuse)
     app.register_error_handler(HTTPException, lambda error: _refuse(_as_service_error(error, settings)))
-    app.register_error_handler(Exception, _fail)
+    app.register_error_handler(Exception, lambda error: _fail(error, parts.watch))
     return app
 
 
-def _add_hook_routes(app: Flask, service: Service, settings: Settings) -> None:
+def _add_hook_routes(app: Flask, parts: Parts) -> None:
+    service, settings = parts.service, parts.settings
     hook = f"/cds-services/{service.entry.id}"
 
     @app.get("/cds-services")
     def list_services() -> Response:
+        _admit(parts, "discovery", required=False)
         return _json(discovery(service.entry))
 
     @app.post(hook)
     def call_hook() -> Response:
-        body = _body(settings.max_body)
-        return _private(_json(service.answer(parse(body), _today(settings), settings.assessment_extension)))
+        caller = _admit(parts, "hook", required=True)
+        asked = parse(_body(settings.max_body))
+        g.call.hook_instance = asked.hook_instance
+        g.call.patient = parts.watch.patient_hash(g.call.issuer, asked.patient_id)
+        answer = service.answer(asked, _today(settings), caller.client if caller else None)
+        g.call.decision, g.call.fetched = answer.decision, answer.fetched
+        return _private(_json(service.respond(answer.decision, with_assessment=settings.assessment_extension)))
 
     @app.post(f"{hook}/feedback")
     def take_feedback() -> Response:
+        _admit(parts, "feedback", required=True)
         items = read_feedback(_body(settings.max_body))
         return _private(_json({"received": len(items)}))
 
 
-def _add_operation_routes(app: Flask, service: Service, settings: Settings) -> None:
-    document = openapi(service.entry, _software() or service.version, settings.base_url)
+def _admit(parts: Parts, route: str, *, required: bool) -> Caller | None:
+    """The caller, recorded; 401 when one is needed and none is known."""
+    g.call.route = route
+
+    def observe(reason: str) -> None:
+        g.call.reason = reason
+        parts.watch.refused_token(reason)
+
+    sent = request.headers.get("Authorization")
+    caller = parts.door.admit(sent, request.path, required=required, observe=observe)
+    if caller is not None:
+        g.call.client, g.call.issuer = caller.client.name, caller.issuer
+        g.call.tenant, g.call.token_id = caller.tenant, caller.token_id
+    return caller
+
+
+def _add_operation_routes(app: Flask, parts: Parts) -> None:
+    service = parts.service
+    document = openapi(service.entry, _software() or service.version, parts.settings.base_url)
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -103,7 +126,17 @@ def _add_operation_routes(app: Flask, service: Service, settings: Settings) -> N
 
     @app.get("/readyz")
     def readyz() -> Response:
-        return _json({"status": "ready", "digest": service.digest})
+        known = {"digest": service.digest}
+        if parts.draining():
+            return _private(_json({"status": "draining", "reasons": [DRAINING]} | known, 503))
+        if not parts.store_up():
+            return _private(_json({"status": "degraded", "reasons": [STORE_DOWN]} | known))
+        return _private(_json({"status": "ready"} | known))
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        text = parts.watch.exposition(parts.store_up())
+        return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/version")
     def version() -> Response:
@@ -148,7 +181,7 @@ def _too_large(limit: int) -> TooLarge:
 
 def _begin() -> Response | None:
     """Name the request; answer a preflight before anything else, as browsers send no credentials with it."""
-    g.request_id = str(uuid.uuid4())
+    g.call = Call(str(uuid.uuid4()), time.monotonic())
     return Response(status=204) if request.method == "OPTIONS" else None
 
 
@@ -161,8 +194,15 @@ def _finish(response: Response) -> Response:
     headers["Access-Control-Allow-Headers"] = "authorization, content-type"
     headers["Access-Control-Expose-Headers"] = "X-Request-Id"
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["X-Request-Id"] = g.request_id
+    headers["X-Request-Id"] = g.call.request_id
     response.vary.add("Origin")
+    return response
+
+
+def _record(response: Response, watch: Watch) -> Response:
+    """One audit line for each call of CDS Hooks; pages and probes leave none."""
+    if g.call.route:
+        watch.finished(g.call, response.status_code, time.monotonic())
     return response
 
 
@@ -172,9 +212,9 @@ def _refuse(error: ServiceError) -> Response:
     return response
 
 
-def _fail(error: Exception) -> Response:
+def _fail(error: Exception, watch: Watch) -> Response:
     """500, logged by type and place; its message may hold patient data and is dropped."""
-    _log.error("unforeseen %s at %s, request %s", type(error).__name__, _place(error), g.request_id)
+    watch.unforeseen(g.call.request_id, type(error).__name__, _place(error))
     return _refuse(Unforeseen())
 
 

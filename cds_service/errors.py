@@ -8,7 +8,8 @@
     ├── PreconditionFailed           412     required
     ├── TooLarge                     413     too-long
     ├── UnsupportedMediaType         415     not-supported
-    └── Unforeseen                   500     exception; no detail
+    ├── Unforeseen                   500     exception; no detail
+    └── Busy                         503     throttled; Retry-After
 
 Diagnostics say what is wrong, where and what to do about it. They name a field or a prefetch key and
 never hold a value: values are patient data.
@@ -117,3 +118,17 @@ class Unforeseen(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("The service could not answer. Quote the X-Request-Id header to whoever runs it.")
+
+
+class Busy(ServiceError):
+    """Required data could not be asked for, because too many calls wait for their EHR already."""
+
+    status = 503
+    default_code = "throttled"
+
+    def __init__(self) -> None:
+        super().__init__("Too many calls wait for the FHIR server. Ask again shortly, or supply the prefetch.")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "1"}

@@ -13,10 +13,13 @@ from cds_service.hooks.shape import schema
 _JSON = "application/json"
 _ERRORS = {
     "400": "The body is not what CDS Hooks describes.",
+    "401": "The bearer token is missing or not valid.",
     "413": "The body is too long.",
     "415": "The body is not plain application/json.",
     "500": "The service could not answer.",
+    "503": "Too many calls wait; ask again after the time Retry-After gives.",
 }
+_BEARER: list[dict[str, list[str]]] = [{"bearer": []}, {}]
 
 
 def openapi(entry: ServiceEntry, version: str, base_url: str) -> dict[str, Any]:
@@ -26,14 +29,17 @@ def openapi(entry: ServiceEntry, version: str, base_url: str) -> dict[str, Any]:
         "info": {"title": entry.title, "description": entry.description, "version": version},
         "servers": [{"url": base_url}],
         "paths": _hook_paths(f"/cds-services/{entry.id}") | _operation_paths(),
-        "components": {"schemas": _schemas()},
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
     }
 
 
 def _hook_paths(service: str) -> dict[str, Any]:
     unavailable = {"412": "Required data were neither prefetched nor could be fetched."}
     return {
-        "/cds-services": {"get": _get("discovery", "CDS Hooks discovery", _ref("Discovery"))},
+        "/cds-services": {"get": _get("discovery", "CDS Hooks discovery", _ref("Discovery")) | {"security": _BEARER}},
         service: {"post": _post("hook", "The patient-view hook", "HookRequest", "HookResponse", _ERRORS | unavailable)},
         f"{service}/feedback": {
             "post": _post("feedback", "Feedback on cards", "Feedback", "FeedbackReceived", _ERRORS)
@@ -45,9 +51,16 @@ def _operation_paths() -> dict[str, Any]:
     plain = {"type": "object"}
     about = _get("about", "Purpose, limits, sources and rules, for a clinician", plain)
     about["responses"]["200"]["content"]["text/html"] = {"schema": {"type": "string"}}
+    metrics = _get("metrics", "Counters in the Prometheus text format", plain)
+    metrics["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    readyz = _get(
+        "readyz", "The service can answer hooks; with reasons when not, or not with all it should have", plain
+    )
+    readyz["responses"]["503"] = _answer("The process is about to end.", plain)
     return {
         "/healthz": {"get": _get("healthz", "The process runs", plain)},
-        "/readyz": {"get": _get("readyz", "The service can answer hooks", plain)},
+        "/readyz": {"get": readyz},
+        "/metrics": {"get": metrics},
         "/version": {"get": _get("version", "Versions and the catalogue's digest", plain)},
         "/openapi.json": {"get": _get("openapi", "This document", plain)},
         "/about": {"get": about},
@@ -62,6 +75,7 @@ def _post(name: str, summary: str, takes: str, gives: str, errors: dict[str, str
     return {
         "operationId": name,
         "summary": summary,
+        "security": _BEARER,
         "requestBody": {"required": True, "content": {_JSON: {"schema": _ref(takes)}}},
         "responses": {"200": _answer("Success", _ref(gives))}
         | {status: _answer(words, _ref("OperationOutcome")) for status, words in sorted(errors.items())},

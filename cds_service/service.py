@@ -1,9 +1,15 @@
-"""The one CDS service: what the web application and the command line both call."""
+"""The one CDS service: what the web application and the command line both call.
+
+Data the EHR did not supply are asked of its FHIR server here, before and outside the pure pipeline.
+"""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -13,19 +19,34 @@ from cds_service.chart.read import AnotherPatient
 from cds_service.compose import hook_response
 from cds_service.decide import DataNotHad, PatientView, decide
 from cds_service.decision import Decision
-from cds_service.errors import BadRequest, PreconditionFailed
+from cds_service.ehr.fill import CallBack
+from cds_service.errors import BadRequest, Busy, PreconditionFailed
 from cds_service.hooks.discovery import ServiceEntry
 from cds_service.hooks.envelope import HookRequest, parse
 from cds_service.hooks.strict_json import require_utf8
 from cds_service.knowledge import Knowledge
+from cds_service.outbound.not_fetched import BUSY
+from cds_service.setup_sheet import queries
+from cds_service.trust.clients import Client
+
+NOTHING_FETCHED: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The decision on one call, and what became of each prefetch key the EHR's server was asked for."""
+
+    decision: Decision
+    fetched: Mapping[str, str]
 
 
 class CardService:
-    """Answers hook requests with the catalogue it was given. No clock, disk or network."""
+    """Answers hook requests with the catalogue it was given; *call_back* may ask the EHR for what is missing."""
 
-    def __init__(self, knowledge: Knowledge, base_url: str) -> None:
+    def __init__(self, knowledge: Knowledge, base_url: str, call_back: CallBack | None = None) -> None:
         self.knowledge = knowledge
         self.base_url = base_url
+        self._call_back = call_back
         text = knowledge.service
         self.entry = ServiceEntry(
             text.id, text.hook, text.title, text.description, text.usage_requirements, text.prefetch
@@ -33,12 +54,22 @@ class CardService:
         self.digest = knowledge.digest
         self.version = knowledge.version
 
-    def answer(self, request: HookRequest, today: date, want_assessment: bool) -> dict[str, Any]:
-        """The hook response. Raises BadRequest for a foreign Patient, PreconditionFailed for lacking data."""
-        decision = self.decide(patient_view(request), today)
-        return hook_response(decision, self.knowledge, self.base_url, new_id, with_assessment=want_assessment)
+    def answer(self, request: HookRequest, today: date, client: Client | None = None) -> Answer:
+        """The decision on *request* of *client*; only a known client's server is asked for what is missing.
 
-    def decide(self, view: PatientView, today: date) -> Decision:
+        Raises BadRequest for a foreign Patient, PreconditionFailed for data not to be had, and Busy when
+        they could not be asked for just now.
+        """
+        fetched = NOTHING_FETCHED
+        if client is not None:
+            request = _with_our_keys(request, client)
+        if client is not None and self._call_back is not None:
+            wanted = queries(self.knowledge.service, client.profile)
+            filled = self._call_back.fill(request, client, wanted, paged=request.prefetch)
+            request, fetched = replace(request, prefetch=filled.prefetch), filled.outcomes
+        return Answer(self.decide(patient_view(request), today, fetched), fetched)
+
+    def decide(self, view: PatientView, today: date, fetched: Mapping[str, str] = NOTHING_FETCHED) -> Decision:
         """The decision on one patient view; refusals as errors of the wire."""
         try:
             return decide(view, self.knowledge, today)
@@ -48,10 +79,11 @@ class CardService:
                 expression="prefetch.patient",
             ) from error
         except DataNotHad as error:
-            raise PreconditionFailed(
-                f"Prefetch key {error.key}: {error.why}. Supply it as discovery asks.",
-                expression=f"prefetch.{error.key}",
-            ) from error
+            raise _not_had(error, fetched.get(error.key)) from error
+
+    def respond(self, decision: Decision, *, with_assessment: bool) -> dict[str, Any]:
+        """The body of the hook response."""
+        return hook_response(decision, self.knowledge, self.base_url, new_id, with_assessment=with_assessment)
 
     def about(self, accept_json: bool) -> str | dict[str, Any]:
         """What a clinician needs to judge the card, as HTML or JSON."""
@@ -61,6 +93,26 @@ class CardService:
 def new_id() -> str:
     """A lower-case random UUID."""
     return str(uuid.uuid4())
+
+
+def _with_our_keys(request: HookRequest, client: Client) -> HookRequest:
+    """The prefetch under our own key names; a name we use already is never taken over."""
+    given = request.prefetch
+    ours = {
+        name if client.prefetch_names.get(name, name) in given else client.prefetch_names[name]: value
+        for name, value in given.items()
+    }
+    return replace(request, prefetch=ours)
+
+
+def _not_had(error: DataNotHad, outcome: str | None) -> PreconditionFailed | Busy:
+    """412, with what the FHIR server did when it was asked; 503 when it could not be asked just now."""
+    if outcome == BUSY:
+        return Busy()
+    why = error.why if outcome is None else f"not provided, and not had from the FHIR server ({outcome})"
+    return PreconditionFailed(
+        f"Prefetch key {error.key}: {why}. Supply it as discovery asks.", expression=f"prefetch.{error.key}"
+    )
 
 
 def patient_view(request: HookRequest) -> PatientView:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Literal, TypeVar, cast
@@ -20,28 +20,35 @@ T = TypeVar("T")
 KNOWN = (
     "CDS_MODE",
     "CDS_BASE_URL",
+    "CDS_CLIENTS",
+    "CDS_DATABASE_URL",
+    "CDS_BUDGET_MS",
     "CDS_MAX_BODY",
     "CDS_CARDS",
     "CDS_TODAY",
     "CDS_ASSESSMENT_EXTENSION",
+    "CDS_PATIENT_KEY",
 )
 DEFAULT_MAX_BODY = 16 << 20
 SMALLEST_MAX_BODY = 1 << 10
 LARGEST_MAX_BODY = 1 << 30
 DEMO_BASE_URL = "http://127.0.0.1:8080"
-NO_CALLERS_YET = (
-    "CDS_MODE: production mode is refused, because this version does not yet check who is calling; "
-    "set CDS_MODE=demo and keep the service on a trusted network with synthetic data"
-)
+DATABASE_URL = "sqlite:///cds-service.db"
+DEFAULT_BUDGET_MS = 2000
+SHORTEST_KEY = 32
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
-    """The service must not start. *faults* has one line for each, naming the variable and what to do."""
+    """The service must not start. *faults* has one line for each, naming the variable and what to do.
 
-    def __init__(self, faults: tuple[str, ...]) -> None:
+    *settings* holds what could be read, so that the files it names can be checked at the same time.
+    """
+
+    def __init__(self, faults: tuple[str, ...], settings: Settings) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
+        self.settings = settings
 
 
 class _Fault(ValueError):
@@ -50,14 +57,23 @@ class _Fault(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """How this process runs. *today* replaces the clock (demo only); *cards* is a site's extra folder."""
+    """How this process runs.
+
+    *clients* is the client registry, *cards* a site's extra folder; *today* replaces the clock (demo only);
+    *budget* is the time in seconds a call may spend on the EHR's FHIR server; *patient_key* makes the keyed
+    hash under which the audit names a patient.
+    """
 
     mode: Mode
     base_url: str
+    clients: Path | None = None
+    database_url: str = field(default=DATABASE_URL, repr=False)
+    budget: float = DEFAULT_BUDGET_MS / 1000
     max_body: int = DEFAULT_MAX_BODY
     cards: Path | None = None
     today: date | None = None
     assessment_extension: bool = False
+    patient_key: bytes | None = field(default=None, repr=False)
 
     @property
     def demo(self) -> bool:
@@ -84,25 +100,35 @@ def read_settings(environ: Mapping[str, str], mode: str | None = None) -> Settin
     settings = Settings(
         mode=chosen,
         base_url=read("CDS_BASE_URL", _base_url, DEMO_BASE_URL if demo else ""),
+        clients=read("CDS_CLIENTS", _file, None),
+        database_url=given.get("CDS_DATABASE_URL", DATABASE_URL),
+        budget=read("CDS_BUDGET_MS", _budget, DEFAULT_BUDGET_MS / 1000),
         max_body=read("CDS_MAX_BODY", _max_body, DEFAULT_MAX_BODY),
         cards=read("CDS_CARDS", _folder, None),
         today=read("CDS_TODAY", _day, None),
         assessment_extension=read("CDS_ASSESSMENT_EXTENSION", _switch, demo),
+        patient_key=read("CDS_PATIENT_KEY", _key, None),
     )
     if not demo:
-        faults += _production_faults(settings, given)
+        faults += _production_faults(settings, given, environ)
     if faults:
-        raise SettingsError(tuple(faults))
+        raise SettingsError(tuple(faults), settings)
     return settings
 
 
-def _production_faults(settings: Settings, given: Mapping[str, str]) -> list[str]:
-    faults = [NO_CALLERS_YET]
-    if not settings.base_url.startswith("https://"):
-        faults.append("CDS_BASE_URL: production needs the public https:// address of this service")
-    if "CDS_TODAY" in given:
-        faults.append("CDS_TODAY: only demo mode may replace the clock; leave it out")
-    return faults
+def _production_faults(settings: Settings, given: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
+    """Each is reported, whatever else is wrong; those of the registry's content are found when it is loaded."""
+    unsafe = {
+        "CDS_CLIENTS: production needs the client registry, a TOML file that says who may call": (
+            "CDS_CLIENTS" not in given
+        ),
+        "CDS_BASE_URL: production needs the public https:// address of this service": (
+            not settings.base_url.startswith("https://")
+        ),
+        "CDS_TODAY: only demo mode may replace the clock; leave it out": "CDS_TODAY" in given,
+        "FLASK_DEBUG: production shows nobody a traceback; leave it out": bool(environ.get("FLASK_DEBUG")),
+    }
+    return [fault for fault, present in unsafe.items() if present]
 
 
 def _unknown(name: str) -> str:
@@ -134,6 +160,25 @@ def _max_body(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,12}", text) or not SMALLEST_MAX_BODY <= int(text) <= LARGEST_MAX_BODY:
         raise _Fault(f"must be a number of bytes from {SMALLEST_MAX_BODY} to {LARGEST_MAX_BODY}")
     return int(text)
+
+
+def _budget(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 100 <= int(text) <= 30_000:
+        raise _Fault("must be a number of milliseconds from 100 to 30000")
+    return int(text) / 1000
+
+
+def _key(text: str) -> bytes:
+    if len(text) < SHORTEST_KEY:
+        raise _Fault(f"must have at least {SHORTEST_KEY} characters, made at random for this site")
+    return text.encode()
+
+
+def _file(text: str) -> Path:
+    file = Path(text)
+    if not file.is_file():
+        raise _Fault("must name a file that exists")
+    return file
 
 
 def _folder(text: str) -> Path:

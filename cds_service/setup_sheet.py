@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds_service.knowledge import Knowledge
+from cds_service.knowledge import Knowledge, ServiceText
 
 EHRS = ("generic", "epic", "oracle")
 SCOPES = ("Patient", "Condition", "Observation", "Procedure", "MedicationRequest", "MedicationAdministration")
@@ -38,6 +38,17 @@ NOTES = {
 }
 
 
+def queries(service: ServiceText, ehr: str) -> dict[str, str]:
+    """Each prefetch key and its query, in the form this kind of EHR answers; a further query of a key has a number."""
+    if ehr != "epic":
+        return dict(service.prefetch)
+    return {
+        key if number == 1 else f"{key}-{number}": query
+        for key, template in service.prefetch.items()
+        for number, query in enumerate(BY_CATEGORY.get(key, (template,)), 1)
+    }
+
+
 def setup_sheet(knowledge: Knowledge, base_url: str, ehr: str) -> str:
     """The sheet for one kind of EHR (one of :data:`EHRS`)."""
     service, base = knowledge.service, base_url.rstrip("/")
@@ -52,12 +63,9 @@ def setup_sheet(knowledge: Knowledge, base_url: str, ehr: str) -> str:
         "",
         "Prefetch keys and queries",
     ]
-    for key, template in service.prefetch.items():
-        queries = BY_CATEGORY.get(key, (template,)) if ehr == "epic" else (template,)
+    for key, query in queries(service, ehr).items():
         required = " (required)" if key in ("patient", "conditions") else ""
-        for number, query in enumerate(queries, 1):
-            name = key if number == 1 else f"{key}-{number}"
-            lines += [f"  {name}{required if number == 1 else ''}", f"    {query}"]
+        lines += [f"  {key}{required}", f"    {query}"]
     lines += [
         "",
         "Scopes (read only)",

@@ -7,7 +7,7 @@ venv=${2:?usage: docker/install.sh WHEELS VENV}
 python=${PYTHON:-python3}
 "$python" -m venv --without-pip "$venv"
 "$python" -m pip --python "$venv/bin/python" install --quiet --disable-pip-version-check --no-index \
-  --find-links "$wheels" rr-all-cds
+  --find-links "$wheels" "rr-all-cds[postgres]"
 venv=$(cd "$venv" && pwd)
 cd /
 "$venv/bin/cds-service" check

@@ -1,10 +1,33 @@
-"""Under REQUIRE_ALL a skipped test is a failure: what was not run was not shown."""
+"""The log as it is written, and the rule that under REQUIRE_ALL a skipped test is a failure."""
 
 from __future__ import annotations
 
+import io
+import json
+import logging
 import os
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+import structlog
+
+from cds_service import logs
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def log() -> Iterator[Lines]:
+    """Every line written to the log."""
+    stream = io.StringIO()
+    logs.configure(stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    structlog.reset_defaults()
+    logging.captureWarnings(False)
+    for handler in logging.getLogger().handlers[:]:
+        if type(handler).__module__ == logs.__name__:
+            logging.getLogger().removeHandler(handler)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

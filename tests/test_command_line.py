@@ -9,7 +9,11 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +22,20 @@ from click.testing import CliRunner, Result
 
 from cds_service.__main__ import main
 from tests.charts import TODAY, relapsed_b
+from tests.test_assemble import registry
+from tests.trust import token
+
+HOOK = "/cds-services/relapsed-refractory-all"
 
 
 def run(*args: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> Result:
     return CliRunner().invoke(main, list(args), input=stdin, env=env or {})
+
+
+def fresh_token(audience: str) -> str:
+    """A token of the registry's one site, made now."""
+    now = time.time()
+    return token(aud=audience, iat=now, exp=now + 300, jti=str(uuid.uuid4()))
 
 
 def hook_request() -> dict[str, Any]:
@@ -143,10 +157,42 @@ def test_the_set_up_sheet_names_every_key_and_address(ehr: str) -> None:
         assert text in sheet.replace("Scopes", "scope")
 
 
-def test_production_mode_is_refused_in_words() -> None:
+def test_production_mode_is_refused_in_words_until_its_callers_are_configured() -> None:
     result = run("serve", "--mode", "production")
     assert result.exit_code == 2
-    assert "CDS_MODE" in result.stderr
+    assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["CDS_CLIENTS", "CDS_BASE_URL"]
+
+
+def test_check_says_who_may_call(tmp_path: Path) -> None:
+    result = run("check", env={"CDS_CLIENTS": str(registry(tmp_path))})
+    assert result.exit_code == 0
+    assert "demo mode; may call: site, sandbox" in result.stdout
+
+
+def test_check_names_what_is_wrong_in_the_registry(tmp_path: Path) -> None:
+    result = run("check", env={"CDS_CLIENTS": str(registry(tmp_path, isuer="x", issuer=...))})
+    assert result.exit_code == 1
+    assert result.stderr.startswith("clients.toml: client.site.")
+    assert "issuer" in result.stderr
+
+
+def test_verify_jwt_explains_a_token_that_would_be_accepted(tmp_path: Path) -> None:
+    made = fresh_token("https://cds.example.org" + HOOK)
+    env = {"CDS_CLIENTS": str(registry(tmp_path)), "CDS_BASE_URL": "https://cds.example.org"}
+    result = run("verify-jwt", "-", stdin=made.encode(), env=env)
+    assert result.exit_code == 0
+    assert "WRONG" not in result.stdout
+    assert "ok     signature" in result.stdout
+    assert made.rpartition(".")[2] not in result.stdout
+
+
+def test_verify_jwt_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
+    env = {"CDS_CLIENTS": str(registry(tmp_path)), "CDS_BASE_URL": "https://cds.example.org"}
+    made = fresh_token("https://cds.example.org" + HOOK)
+    result = run("verify-jwt", "-", "--path", "/cds-services", stdin=made.encode(), env=env)
+    assert result.exit_code == 1
+    assert "WRONG  aud:" in result.stdout
+    assert run("verify-jwt", "-", stdin=b"canary", env=env).exit_code == 1
 
 
 def test_demo_mode_listens_on_this_machine_only() -> None:
@@ -161,8 +207,8 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _answer(url: str, body: bytes | None = None) -> bytes:
-    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+def _answer(url: str, body: bytes | None = None, **headers: str) -> bytes:
+    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"} | headers)
     with urllib.request.urlopen(request, timeout=10) as response:
         return bytes(response.read())
 
@@ -178,21 +224,53 @@ def _until_up(url: str, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the service did not start")
 
 
-def test_serve_answers_the_hook_from_any_folder(tmp_path: Path) -> None:
-    port = _free_port()
-    environ = {**os.environ, "CDS_TODAY": TODAY, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    command = [sys.executable, "-m", "cds_service", "serve", "--mode", "demo", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=tmp_path, env=environ, stderr=subprocess.PIPE)
+@contextmanager
+def _served(folder: Path, *arguments: str, **environ: str) -> Iterator[tuple[str, Path]]:
+    """The service in a process of its own, started in *folder*: its address, and the file its log goes to."""
+    port, log = _free_port(), folder / "log"
+    given = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), **environ}
+    command = [sys.executable, "-m", "cds_service", "serve", "--port", str(port), *arguments]
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, cwd=folder, env=given, stderr=file)
     try:
-        base = f"http://127.0.0.1:{port}"
-        _until_up(f"{base}/readyz", process)
-        body = json.dumps(hook_request()).encode()
-        answer = json.loads(_answer(f"{base}/cds-services/relapsed-refractory-all", body))
-        assert answer["cards"][0]["links"][0]["url"] == f"{base}/about"
-        assert b"Not reviewed by a clinician" in _answer(f"{base}/about")
+        _until_up(f"http://127.0.0.1:{port}/readyz", process)
+        yield f"http://127.0.0.1:{port}", log
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        assert process.wait(timeout=20) == 0
+
+
+def test_serve_answers_the_hook_from_any_folder(tmp_path: Path) -> None:
+    with _served(tmp_path, "--mode", "demo", CDS_TODAY=TODAY) as (base, log):
+        body = json.dumps(hook_request()).encode()
+        answer = json.loads(_answer(base + HOOK, body))
+        assert answer["cards"][0]["links"][0]["url"] == f"{base}/about"
+        assert b"Not reviewed by a clinician" in _answer(f"{base}/about")
+    first, address, line = log.read_text().splitlines()
+    assert first.startswith("DEMO MODE")
+    assert base in address
+    assert json.loads(line)["class"] == "relapsed"
+
+
+def test_serve_in_production_answers_registered_callers_only(tmp_path: Path) -> None:
+    environ = {
+        "CDS_MODE": "production",
+        "CDS_BASE_URL": "https://cds.example.org",
+        "CDS_CLIENTS": str(registry(tmp_path)),
+        "CDS_DATABASE_URL": f"sqlite:///{tmp_path}/store.db",
+    }
+    body = json.dumps(hook_request()).encode()
+    with _served(tmp_path, **environ) as (base, _):
+        bearer = f"Bearer {fresh_token('https://cds.example.org' + HOOK)}"
+        assert json.loads(_answer(base + HOOK, body, Authorization=bearer))["cards"]
+        for headers in ({}, {"Authorization": bearer}):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                _answer(base + HOOK, body, **headers)
+            assert refused.value.code == 401
+        assert b'cds_refused_tokens_total{reason="replayed"} 1.0' in _answer(f"{base}/metrics")
+    with _served(tmp_path, **environ) as (base, _), pytest.raises(urllib.error.HTTPError) as again:
+        _answer(base + HOOK, body, Authorization=bearer)
+    assert again.value.code == 401
 
 
 def _mapping(equivalence: str = "equivalent", target: str = "11150-0") -> dict[str, Any]:

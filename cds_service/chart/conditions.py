@@ -52,6 +52,7 @@ STATUS_MEANINGS = {
     "stage-relapse": StatusKind.RELAPSE,
     "stage-refractory": StatusKind.REFRACTORY,
 }
+CLINICAL_STATUSES = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
 CLINICAL_STATUS = {
     "remission": StatusKind.REMISSION,
     "relapse": StatusKind.RELAPSE,
@@ -112,7 +113,9 @@ def _active(resource: Resource, reading: Reading) -> bool:
 
 
 def _clinical(resource: Resource) -> str:
-    return _status_code(resource, "clinicalStatus", CLINICAL)
+    """The clinical status; what is none of FHIR's is left out, as the status is shown."""
+    status = _status_code(resource, "clinicalStatus", CLINICAL)
+    return status if status in CLINICAL_STATUSES else ""
 
 
 def _abated(resource: Resource, reading: Reading) -> bool:

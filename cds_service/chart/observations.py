@@ -90,7 +90,7 @@ def observed(resource: Resource, reading: Reading) -> When | None:
         return found
     specimen = reading.resolve(resource, resource.reference("specimen"))
     collection = specimen.part("collection") if specimen else {}
-    collected = When.parse(collection.get("collectedDateTime")) or period(collection.get("collectedPeriod") or {})
+    collected = When.parse(collection.get("collectedDateTime")) or period(collection.get("collectedPeriod"))
     return collected or resource.when("issued")
 
 

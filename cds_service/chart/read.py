@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
@@ -22,6 +23,9 @@ READERS = {
     "Procedure": read_procedure,
     **dict.fromkeys(MEDICATION, read_medication),
 }
+
+
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
 class AnotherPatient(ValueError):
@@ -87,6 +91,8 @@ def _updated(resource: Mapping[str, Any]) -> str:
 
 def _patient(resources: list[Resource], patient_id: str, reading: Reading) -> Resource | None:
     found: Resource | None = None
+    if any(row.ref.startswith("Patient/") and row.ref != f"Patient/{patient_id}" for row in reading.set_aside):
+        raise AnotherPatient(patient_id)
     for resource in resources:
         if resource.kind != "Patient":
             continue
@@ -187,7 +193,7 @@ def _freeze(
     for fact in reading.facts:
         kept[FACT_FIELDS[type(fact)]].append(fact)
     tuples = {name: tuple(sorted(set(facts), key=_order)) for name, facts in kept.items()}
-    failed = sorted({*selection.failed, *selection.incomplete})
+    failed = sorted({_shown(key) for key in (*selection.failed, *selection.incomplete)})
     return Facts(
         patient=f"Patient/{patient_id}",
         birth=When.parse(patient.json.get("birthDate")) if patient else None,
@@ -197,6 +203,11 @@ def _freeze(
         absent_keys=absent_keys,
         **tuples,
     )
+
+
+def _shown(key: str) -> str:
+    """A prefetch key as a card may name it: clients choose keys, and one may be a link or HTML."""
+    return key if _KEY.fullmatch(key) else "another key"
 
 
 def _order(fact: Any) -> tuple[Any, ...]:

@@ -27,6 +27,14 @@ OLDER_FHIR = {
 """Elements of DSTU2 and STU3 that R4 does not have: the resource is of another FHIR version."""
 
 
+_ID = re.compile(r"[A-Za-z0-9\-.#]{1,130}")
+
+
+def is_id(value: object) -> bool:
+    """Fit to be shown: a FHIR id, or two joined for a contained resource. Other text may be a link or HTML."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
 @dataclass(frozen=True)
 class Resource:
     """One relevant resource. *meanings* maps codes to value sets; *referenced* holds raw neighbors."""
@@ -43,7 +51,7 @@ class Resource:
     def ref(self) -> str:
         """``Type/id``; without an id, a short digest of the content keeps two apart."""
         found = self.json.get("id")
-        if isinstance(found, str) and re.match(r"^[A-Za-z0-9\-.#]{1,130}$", found):
+        if is_id(found):
             return f"{self.kind}/{found}"
         text = json.dumps(self.json, sort_keys=True, default=str)
         return f"{self.kind}/unidentified-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
@@ -105,7 +113,7 @@ class Resource:
         """The first of the elements *names* that is a usable date, instant or Period."""
         for name in names:
             value = self.json.get(name)
-            found = period(value) if isinstance(value, Mapping) else When.parse(value)
+            found = When.parse(value) or period(value)
             if found is not None:
                 return found
         return None
@@ -130,8 +138,10 @@ def codings(concept: object) -> Iterator[tuple[Coding, str]]:
                 yield (system, code), display if isinstance(display, str) else ""
 
 
-def period(value: Json) -> When | None:
+def period(value: object) -> When | None:
     """A Period as the interval it spans; a missing end leaves its start alone, and the reverse."""
+    if not isinstance(value, Mapping):
+        return None
     start, end = When.parse(value.get("start")), When.parse(value.get("end"))
     if start is None or end is None:
         return start or end

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from cds_service.chart.resource import is_id
 from cds_service.chart.strict_json import Malformed, decode
 from cds_service.clinical.facts import SetAside
 from cds_service.knowledge import Coding as CodePair
@@ -267,4 +268,4 @@ def _all_codings(value: Any) -> Iterable[CodePair]:
 
 
 def _name(kind: str, name: object) -> str:
-    return f"{kind}/{name}" if isinstance(name, str) and name else f"{kind}/(without id)"
+    return f"{kind}/{name}" if is_id(name) else f"{kind}/(without id)"

@@ -1,35 +1,33 @@
-"""The application over a stand-in for the core, in process and on a real socket."""
+"""The application in process and on a real socket."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import date
 
 import pytest
+from calls import BASE_URL, MAX_BODY, TODAY, Observed, application
 from flask import Flask
 from flask.testing import FlaskClient
-from stub_service import MAX_BODY, Stub
 from waitress import create_server
 
-from cds_service.app import create_app
 from cds_service.settings import Settings
 
 
 @pytest.fixture
-def stub() -> Stub:
-    return Stub()
+def service() -> Observed:
+    return Observed()
 
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings("demo", "http://127.0.0.1:8080", MAX_BODY, today=date(2026, 1, 31), assessment_extension=True)
+    return Settings("demo", BASE_URL, max_body=MAX_BODY, today=TODAY)
 
 
 @pytest.fixture
-def app(stub: Stub, settings: Settings) -> Flask:
-    return create_app(stub, settings)
+def app(service: Observed, settings: Settings) -> Flask:
+    return application(service, settings)
 
 
 @pytest.fixture

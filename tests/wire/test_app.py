@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import http.client
 import json
-import logging
 import socket
 import threading
 import uuid
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from calls import BASE_URL, FEEDBACK, HOOK, MAX_BODY, TODAY, Observed, application, body_of, hook_call, knowledge
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from stub_service import ENTRY, MAX_BODY, Stub, body_of, hook_call
 from werkzeug.test import TestResponse
 
-from cds_service.app import create_app
-from cds_service.errors import ServiceError, Unauthorized
+from cds_service.errors import Busy, ServiceError
 from cds_service.settings import Settings
+from tests.conftest import Lines
 
-HOOK = "/cds-services/stub"
-FEEDBACK = f"{HOOK}/feedback"
 ITEM = {"card": "c1", "outcome": "overridden", "outcomeTimestamp": "2026-01-31T12:00:00Z"}
-PAGES = ["/cds-services", "/healthz", "/readyz", "/version", "/openapi.json", "/about", "/static/about.css"]
+PAGES = ["/cds-services", "/healthz", "/readyz", "/metrics", "/version", "/openapi.json", "/about", "/static/about.css"]
 
 
 def call(client: FlaskClient, path: str = HOOK, body: Any = None, **headers: str) -> TestResponse:
@@ -68,15 +65,16 @@ def assert_nothing_empty(value: Any, at: str = "$") -> None:
 def test_discovery_lists_the_service_as_the_specification_names_things(client: FlaskClient) -> None:
     listed = client.get("/cds-services").get_json()
     assert_nothing_empty(listed)
+    text = knowledge().service
     assert listed == {
         "services": [
             {
                 "hook": "patient-view",
-                "title": "Stub",
-                "description": "Stands for the core.",
-                "id": "stub",
-                "usageRequirements": "None.",
-                "prefetch": dict(ENTRY.prefetch),
+                "title": text.title,
+                "description": text.description,
+                "id": "relapsed-refractory-all",
+                "usageRequirements": text.usage_requirements,
+                "prefetch": dict(text.prefetch),
             }
         ]
     }
@@ -88,22 +86,21 @@ def test_one_trailing_slash_is_tolerated(client: FlaskClient, path: str) -> None
     assert call(client, f"{HOOK}/").status_code == 200
 
 
-def test_a_hook_call_reaches_the_core_and_its_answer_the_caller(client: FlaskClient, stub: Stub) -> None:
+def test_a_hook_call_reaches_the_core_and_its_answer_the_caller(client: FlaskClient, service: Observed) -> None:
     response = call(client)
     assert (response.status_code, response.mimetype) == (200, "application/json")
     assert response.get_json() == {"cards": []}
     assert response.headers["Cache-Control"] == "no-store"
-    ((request, today, want_assessment),) = stub.seen
-    assert (request.patient_id, today, want_assessment) == ("p1", date(2026, 1, 31), True)
+    ((request, today, client_known),) = service.seen
+    assert (request.patient_id, today, client_known) == ("p1", TODAY, None)
 
 
-def test_without_a_set_day_today_is_the_day_in_utc(stub: Stub) -> None:
-    client = create_app(stub, Settings("demo", "http://127.0.0.1:8080")).test_client()
+def test_without_a_set_day_today_is_the_day_in_utc(service: Observed) -> None:
+    client = application(service, Settings("demo", BASE_URL)).test_client()
     before = datetime.now(UTC).date()
     assert call(client).status_code == 200
-    ((_, today, want_assessment),) = stub.seen
+    ((_, today, _),) = service.seen
     assert before <= today <= before + timedelta(days=1)
-    assert want_assessment is False
 
 
 @pytest.mark.parametrize(
@@ -127,9 +124,10 @@ def test_feedback_is_answered_with_how_many_items_came(client: FlaskClient) -> N
 
 def test_the_operations_pages_answer(client: FlaskClient) -> None:
     assert client.get("/healthz").get_json() == {"status": "up"}
-    assert client.get("/readyz").get_json() == {"status": "ready", "digest": "sha256:0"}
+    assert client.get("/readyz").get_json() == {"status": "ready", "digest": knowledge().digest}
     version = client.get("/version").get_json()
-    assert (version["catalogue"], version["digest"], version["cdsHooks"]) == ("2026.1.0", "sha256:0", "2.0.1")
+    assert (version["catalogue"], version["digest"]) == (knowledge().version, knowledge().digest)
+    assert version["cdsHooks"] == "2.0.1"
     assert_nothing_empty(version)
 
 
@@ -175,9 +173,12 @@ def test_required_data_neither_prefetched_nor_fetchable_is_412(client: FlaskClie
     assert found["expression"] == ["prefetch.patient"]
 
 
-@pytest.mark.parametrize("changes", [{"prefetch": {"patient": None}}, {"prefetch": {}, "fhirServer": "http://e.org"}])
-def test_data_looked_for_or_fetchable_is_not_412(client: FlaskClient, changes: dict[str, Any]) -> None:
-    assert call(client, body=hook_call(**changes)).status_code == 200
+def test_conditions_looked_for_and_not_found_are_not_412(client: FlaskClient) -> None:
+    assert call(client, body=hook_call()).get_json() == {"cards": []}
+
+
+def test_a_server_that_may_not_be_called_is_no_source_of_required_data(client: FlaskClient) -> None:
+    issue(call(client, body=hook_call(prefetch={}, fhirServer="http://ehr.example.org")), 412)
 
 
 # Point 5, over HTTP.
@@ -305,29 +306,27 @@ class Canary(Exception):
     "error", [Canary("canary"), RecursionError("canary"), KeyError("canary"), MemoryError("canary")]
 )
 def test_an_unforeseen_error_is_500_and_logged_by_its_type_alone(
-    client: FlaskClient, stub: Stub, caplog: pytest.LogCaptureFixture, error: Exception
+    client: FlaskClient, service: Observed, log: Lines, error: Exception
 ) -> None:
-    stub.raises = error
-    with caplog.at_level(logging.DEBUG):
-        response = call(client)
+    service.raises = error
+    response = call(client)
     assert issue(response, 500)["code"] == "exception"
     assert b"cards" not in response.data
-    assert type(error).__name__ in caplog.text
-    assert response.headers["X-Request-Id"] in caplog.text
-    assert "canary" not in caplog.text
+    unforeseen, audit = log()
+    assert unforeseen["event"] == "unforeseen"
+    assert unforeseen["error"] == type(error).__name__
+    assert unforeseen["place"].startswith("calls.py:")
+    assert unforeseen["request_id"] == audit["request_id"] == response.headers["X-Request-Id"]
+    assert "canary" not in str((unforeseen, audit))
     assert b"canary" not in response.data
+    assert "cds_unforeseen_errors_total 1.0" in client.get("/metrics").text
 
 
-def test_an_answer_that_is_not_json_is_500(client: FlaskClient, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stub, "answer", lambda *_: {"cards": [float("nan")]})
-    issue(call(client), 500)
-
-
-def test_a_refusal_of_the_core_keeps_its_status_and_headers(client: FlaskClient, stub: Stub) -> None:
-    stub.raises = Unauthorized()
+def test_a_refusal_of_the_service_keeps_its_status_and_headers(client: FlaskClient, service: Observed) -> None:
+    service.raises = Busy()
     response = call(client)
-    assert issue(response, 401)["code"] == "login"
-    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert issue(response, 503)["code"] == "throttled"
+    assert response.headers["Retry-After"] == "1"
 
 
 def test_an_error_of_no_particular_kind_is_a_500() -> None:
@@ -335,20 +334,13 @@ def test_an_error_of_no_particular_kind_is_a_500() -> None:
     assert ServiceError("No.").status == 500
 
 
-def test_other_faults_of_http_are_400(client: FlaskClient, monkeypatch: pytest.MonkeyPatch, stub: Stub) -> None:
+def test_other_faults_of_http_are_400(client: FlaskClient, service: Observed) -> None:
     from werkzeug.exceptions import BadGateway, ImATeapot
 
-    stub.raises = ImATeapot()
+    service.raises = ImATeapot()
     issue(call(client), 400)
-    stub.raises = BadGateway()
+    service.raises = BadGateway()
     issue(call(client), 500)
-
-
-def test_a_call_leaves_nothing_of_the_patient_in_the_log(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG):
-        call(client, body=hook_call(context={"userId": "Practitioner/1", "patientId": "canary"}))
-        call(client, body=hook_call(hook="canary", prefetch={"canary": "canary"}))
-    assert "canary" not in caplog.text
 
 
 @given(st.sampled_from([HOOK, FEEDBACK]), st.binary(max_size=200), st.sampled_from([b"", body_of(hook_call())[:-1]]))

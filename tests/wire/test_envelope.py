@@ -7,10 +7,10 @@ import random
 from typing import Any
 
 import pytest
+from calls import INSTANCE, body_of, hook_call
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from stub_service import INSTANCE, body_of, hook_call
 
 from cds_service.errors import BadRequest
 from cds_service.hooks.envelope import MAX_ENVELOPE, HookRequest, parse

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from calls import body_of
 from hypothesis import given
 from hypothesis import strategies as st
-from stub_service import body_of
 
 from cds_service.errors import BadRequest, TooLarge
 from cds_service.hooks.feedback import MAX_FEEDBACK, FeedbackItem, OverrideReason, read_feedback

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.settings import DEFAULT_MAX_BODY, DEMO_BASE_URL, KNOWN, NO_CALLERS_YET, SettingsError, read_settings
+from cds_service.settings import (
+    DATABASE_URL,
+    DEFAULT_BUDGET_MS,
+    DEFAULT_MAX_BODY,
+    DEMO_BASE_URL,
+    KNOWN,
+    SettingsError,
+    read_settings,
+)
 
 DEMO = {"CDS_MODE": "demo"}
 
@@ -23,11 +31,19 @@ def test_demo_needs_nothing_else() -> None:
     assert (settings.mode, settings.demo, settings.base_url) == ("demo", True, DEMO_BASE_URL)
     assert (settings.max_body, settings.cards, settings.today) == (DEFAULT_MAX_BODY, None, None)
     assert settings.assessment_extension is True
+    assert (settings.clients, settings.database_url) == (None, DATABASE_URL)
+    assert (settings.budget, settings.patient_key) == (DEFAULT_BUDGET_MS / 1000, None)
 
 
 def test_every_setting_is_read(tmp_path: Path) -> None:
+    registry = tmp_path / "clients.toml"
+    registry.touch()
     given = DEMO | {
         "CDS_BASE_URL": "https://cds.example.org:8443/a/",
+        "CDS_CLIENTS": str(registry),
+        "CDS_DATABASE_URL": "sqlite:////var/lib/cds/cds-service.db",
+        "CDS_BUDGET_MS": "1500",
+        "CDS_PATIENT_KEY": "0123456789abcdef0123456789abcdef",
         "CDS_MAX_BODY": "2048",
         "CDS_CARDS": str(tmp_path),
         "CDS_TODAY": "2026-01-31",
@@ -38,6 +54,16 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert settings.base_url == "https://cds.example.org:8443/a"
     assert (settings.max_body, settings.cards, settings.today) == (2048, tmp_path, date(2026, 1, 31))
     assert settings.assessment_extension is False
+    assert (settings.clients, settings.budget) == (registry, 1.5)
+    assert settings.database_url == "sqlite:////var/lib/cds/cds-service.db"
+    assert settings.patient_key == b"0123456789abcdef0123456789abcdef"
+
+
+def test_secrets_are_in_no_repr() -> None:
+    settings = read_settings(
+        DEMO | {"CDS_DATABASE_URL": "postgresql://cds:canary@db/cds", "CDS_PATIENT_KEY": "canary" * 6}
+    )
+    assert "canary" not in repr(settings)
 
 
 def test_an_empty_variable_is_one_that_is_not_set() -> None:
@@ -50,18 +76,29 @@ def test_the_command_line_wins_over_the_environment() -> None:
         read_settings(DEMO, "production")
 
 
-def test_production_is_the_default_and_refused_while_callers_are_not_checked() -> None:
-    assert faults() == (NO_CALLERS_YET, "CDS_BASE_URL: production needs the public https:// address of this service")
-    assert faults(CDS_MODE="production", CDS_BASE_URL="https://cds.example.org") == (NO_CALLERS_YET,)
+def test_production_is_the_default_and_needs_an_address_and_callers(tmp_path: Path) -> None:
+    assert [fault.partition(":")[0] for fault in faults()] == ["CDS_CLIENTS", "CDS_BASE_URL"]
+    registry = tmp_path / "clients.toml"
+    registry.touch()
+    given = {"CDS_BASE_URL": "https://cds.example.org", "CDS_CLIENTS": str(registry)}
+    settings = read_settings(given)
+    assert (settings.mode, settings.demo, settings.assessment_extension) == ("production", False, False)
 
 
-def test_production_refuses_plain_http_and_another_clock() -> None:
-    found = faults(CDS_BASE_URL="http://cds.example.org", CDS_TODAY="2026-01-31")
-    assert [fault.partition(":")[0] for fault in found] == ["CDS_MODE", "CDS_BASE_URL", "CDS_TODAY"]
+def test_production_refuses_every_unsafe_setting_each_named_all_together() -> None:
+    found = faults(CDS_BASE_URL="http://cds.example.org", CDS_TODAY="2026-01-31", FLASK_DEBUG="1")
+    assert [fault.partition(":")[0] for fault in found] == ["CDS_CLIENTS", "CDS_BASE_URL", "CDS_TODAY", "FLASK_DEBUG"]
+
+
+def test_a_fault_leaves_the_other_settings_to_be_checked_further(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(DEMO | {"CDS_TODAY": "tomorrow", "CDS_CARDS": str(tmp_path)})
+    assert caught.value.settings.cards == tmp_path
 
 
 def test_all_faults_are_told_together_one_line_each_without_values() -> None:
-    wrong = {name: "canary\n" for name in KNOWN if name != "CDS_MODE"}
+    # Any text may be a database URL until the store reads it: tests/test_assemble.py.
+    wrong = {name: "canary\n" for name in KNOWN if name not in ("CDS_MODE", "CDS_DATABASE_URL")}
     found = faults(CDS_MODE="demo", CDS_CANARY="canary", **wrong)
     assert sorted(fault.partition(":")[0] for fault in found) == sorted([*wrong, "CDS_CANARY"])
     assert not any("canary" in fault or "\n" in fault for fault in found)

@@ -11,15 +11,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from calls import BASE_URL, HOOK, Observed, application
 from flask.testing import FlaskClient
 
-from cds_service.app import create_app
-from cds_service.catalogue import load
 from cds_service.evidence import is_valid
-from cds_service.service import CardService
-from cds_service.settings import DEMO_BASE_URL, read_settings
+from cds_service.settings import read_settings
 
-HOOK = "/cds-services/relapsed-refractory-all"
 STORIES = Path(__file__).parent.parent.parent / "fhir_fixtures"
 RELAPSED, CHILD = "g05-ph-positive-second-relapse", "g02-second-relapse-of-a-child"
 
@@ -27,7 +24,7 @@ RELAPSED, CHILD = "g05-ph-positive-second-relapse", "g02-second-relapse-of-a-chi
 @pytest.fixture(scope="module")
 def client() -> FlaskClient:
     settings = read_settings({"CDS_TODAY": "2026-11-01"}, "demo")
-    return create_app(CardService(load(), DEMO_BASE_URL), settings).test_client()
+    return application(Observed(), settings).test_client()
 
 
 def request_of(story: str) -> dict[str, Any]:
@@ -115,7 +112,7 @@ def test_the_one_link_is_absolute_and_names_no_patient(client: FlaskClient) -> N
     assert set(link) == {"label", "url", "type"}
     assert link["type"] == "absolute"
     parts = urlsplit(link["url"])
-    assert f"{parts.scheme}://{parts.netloc}" == DEMO_BASE_URL
+    assert f"{parts.scheme}://{parts.netloc}" == BASE_URL
     assert not parts.query
 
 

@@ -1,0 +1,140 @@
+"""From the environment to an application that may start; or every reason why it may not, all together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from flask import Flask
+
+from cds_service.app import Parts, create_app
+from cds_service.catalogue import CatalogueError, load
+from cds_service.ehr.fill import CallBack
+from cds_service.knowledge import Knowledge
+from cds_service.outbound.address import Address
+from cds_service.outbound.fetch import Deadline, Outbound
+from cds_service.service import CardService
+from cds_service.settings import Settings, SettingsError, read_settings
+from cds_service.store.database import Database, DatabaseUrlError, StoreDown, database_url
+from cds_service.store.replay import StoredReplay
+from cds_service.trust.clients import Client, RegistryError, insecure, load_registry, sandbox_client
+from cds_service.trust.door import Door
+from cds_service.trust.explain import explain
+from cds_service.trust.jwks import MAX_KEY_SET
+from cds_service.trust.keys import KeyRing
+from cds_service.watch import Watch
+
+CALL_BACK_SLOTS = 8
+"""Calls that may wait for an EHR at the same time; the server has more threads than this."""
+KEYS_WITHIN = 2.0
+"""Seconds a client's JWKS may take."""
+
+
+class Unfit(Exception):
+    """The service must not start. *faults* has one line for each, with what to do."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Settings, catalogue and client registry, each without a fault and fit for one another."""
+
+    settings: Settings
+    knowledge: Knowledge
+    clients: tuple[Client, ...]
+
+
+def check(environ: Mapping[str, str], mode: str | None = None) -> Checked:
+    """Everything that is read before the service starts. Raises :class:`Unfit` with all faults."""
+    faults: list[str] = []
+    try:
+        settings = read_settings(environ, mode)
+    except SettingsError as error:
+        settings = error.settings
+        faults += error.faults
+    try:
+        database_url(settings.database_url)
+    except DatabaseUrlError as error:
+        faults.append(f"CDS_DATABASE_URL: {error}")
+    knowledge = _knowledge(settings, faults)
+    clients = _clients(settings, knowledge, faults)
+    if faults or knowledge is None:
+        raise Unfit(faults)
+    return Checked(settings, knowledge, clients)
+
+
+def _knowledge(settings: Settings, faults: list[str]) -> Knowledge | None:
+    try:
+        return load(site=settings.cards)
+    except CatalogueError as error:
+        faults += error.faults
+        return None
+
+
+def _clients(settings: Settings, knowledge: Knowledge | None, faults: list[str]) -> tuple[Client, ...]:
+    """The registry's clients; in demo mode the official sandbox too, whose private key everybody has."""
+    keys = knowledge.service.prefetch if knowledge is not None else ()
+    try:
+        clients = load_registry(settings.clients, keys) if settings.clients is not None else ()
+    except RegistryError as error:
+        faults += error.faults
+        return ()
+    if not settings.demo:
+        if settings.clients is not None:
+            faults += [f"{settings.clients.name}: {fault}" for fault in insecure(clients)]
+        return clients
+    sandbox = sandbox_client()
+    return clients if any(client.issuer == sandbox.issuer for client in clients) else (*clients, sandbox)
+
+
+def assemble(checked: Checked, draining: Callable[[], bool] = lambda: False) -> Flask:
+    """The application. The database is opened here, and the service starts without it when it is away."""
+    settings, knowledge = checked.settings, checked.knowledge
+    outbound = Outbound()
+    database = Database(database_url(settings.database_url), time.monotonic)
+    with suppress(StoreDown):
+        database.run(lambda connection: None)
+    watch = Watch(knowledge.digest, {system for system, _ in knowledge.meanings}, settings.patient_key)
+    door = Door(
+        checked.clients,
+        _key_ring(outbound),
+        StoredReplay(database),
+        settings.base_url,
+        time.time,
+        open_to_all=settings.demo,
+    )
+    call_back = CallBack(outbound, budget=settings.budget, slots=CALL_BACK_SLOTS)
+    service = CardService(knowledge, settings.base_url, call_back)
+    return create_app(Parts(service, settings, door, watch, draining, lambda: database.up))
+
+
+def explain_token(checked: Checked, token: str, path: str) -> list[str]:
+    """Each check of *token*, as sent to *path* of this service, a line each; keys are fetched when they must be."""
+    audience = checked.settings.base_url + path
+    return explain(token, audience, checked.clients, _key_ring(Outbound()).key_of, time.time())
+
+
+def _key_ring(outbound: Outbound) -> KeyRing:
+    return KeyRing(lambda client: _jwks(outbound, client), time.monotonic)
+
+
+def _jwks(outbound: Outbound, client: Client) -> bytes:
+    """The client's keys from the address in the registry. Raises NotFetched.
+
+    The address may be a private one only for a site that has an internal FHIR base.
+    """
+    assert isinstance(client.keys, Address), "pinned keys are never fetched"
+    accept = {"Accept": "application/jwk-set+json, application/json"}
+    return outbound.send(
+        client.keys,
+        Deadline(KEYS_WITHIN),
+        headers=accept,
+        max_bytes=MAX_KEY_SET,
+        internal=any(base.internal for base in client.fhir_bases),
+        ca_file=client.ca_file,
+    ).body
