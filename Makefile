@@ -6,7 +6,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
 
-.PHONY: run test check golden wheel image image-steps lock sbom clean
+FHIR_SERVER := build/fhir-server
+
+.PHONY: run test check golden reliability fuzz fhir-server-test wheel image image-steps lock sbom clean
 
 run: .venv/.run
 	$(BIN)/cds-service serve --mode demo --port $(PORT)
@@ -24,6 +26,21 @@ check: .venv/.dev
 
 golden: .venv/.dev
 	$(BIN)/python -m tests.golden
+
+# Load and faults at full size; the figures belong into docs/reliability.md.
+reliability: .venv/.dev
+	$(BIN)/python -m tests.reliability
+
+fuzz: .venv/.dev
+	$(BIN)/python -m tests.fuzz --runs 100000
+
+# A FHIR R4 server from Maven Central holds the stories, and the service calls it back. Needs Java 17 and Maven.
+fhir-server-test: .venv/.dev $(FHIR_SERVER)/classpath
+	$(BIN)/python -m pytest tests/fhir_server/check_stories.py --durations=3
+
+$(FHIR_SERVER)/classpath: $(wildcard tests/fhir_server/server/*)
+	@command -v mvn >/dev/null || { echo "Java 17 and Maven are needed. On Debian or Ubuntu: sudo apt-get install openjdk-17-jdk-headless maven" >&2; exit 1; }
+	mvn -B -q -f tests/fhir_server/server compile dependency:build-classpath -Dmdep.outputFile=$(CURDIR)/$@
 
 wheel: .venv/.dev
 	$(BIN)/python -m pip wheel -q --no-deps --wheel-dir dist .
