@@ -73,7 +73,10 @@ def _listen(checked: Checked, host: str, port: int) -> None:  # pragma: no cover
     app = assemble(checked, draining=lambda: lifecycle.draining)
     if checked.settings.demo:
         click.echo(f"DEMO MODE: answers anyone on this machine; synthetic data only.\n{base}/cds-services", err=True)
-    serve_until_stopped(app, host=host, port=port, max_body=checked.settings.max_body, lifecycle=lifecycle)
+    try:
+        serve_until_stopped(app, host=host, port=port, max_body=checked.settings.max_body, lifecycle=lifecycle)
+    finally:
+        app.extensions["cds_service"].books.close()
 
 
 def _decision(file: BinaryIO, today: datetime | None) -> tuple[Decision, CardService]:

@@ -18,6 +18,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WrongMethod
 
+from cds_service.books import SHOWN, Books
 from cds_service.errors import (
     BadRequest,
     MethodNotAllowed,
@@ -51,6 +52,7 @@ class Parts:
     settings: Settings
     door: Door
     watch: Watch
+    books: Books
     draining: Callable[[], bool]
     store_up: Callable[[], bool]
 
@@ -61,6 +63,7 @@ def create_app(parts: Parts) -> Flask:
     app = Flask("cds_service", static_folder="static", static_url_path="/static")
     # One byte more than allowed: a server that cuts a chunked body at the cap cannot make it look complete.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body + 1
+    app.extensions["cds_service"] = parts
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     _add_hook_routes(app, parts)
@@ -91,12 +94,19 @@ def _add_hook_routes(app: Flask, parts: Parts) -> None:
         g.call.patient = parts.watch.patient_hash(g.call.issuer, asked.patient_id)
         answer = service.answer(asked, _today(settings), caller.client if caller else None)
         g.call.decision, g.call.fetched = answer.decision, answer.fetched
-        return _private(_json(service.respond(answer.decision, with_assessment=settings.assessment_extension)))
+        body = service.respond(answer.decision, with_assessment=settings.assessment_extension)
+        if body["cards"]:
+            g.call.display = parts.books.enter(body["cards"][0], answer.decision, caller, asked.patient_id)
+            if g.call.display != SHOWN:
+                body["cards"] = []
+        return _private(_json(body))
 
     @app.post(f"{hook}/feedback")
     def take_feedback() -> Response:
-        _admit(parts, "feedback", required=True)
+        caller = _admit(parts, "feedback", required=True)
         items = read_feedback(_body(settings.max_body))
+        new = parts.books.keep(items, caller)
+        parts.watch.kept_feedback(new, len(items) - new)
         return _private(_json({"received": len(items)}))
 
 
@@ -135,7 +145,7 @@ def _add_operation_routes(app: Flask, parts: Parts) -> None:
 
     @app.get("/metrics")
     def metrics() -> Response:
-        text = parts.watch.exposition(parts.store_up())
+        text = parts.watch.exposition(parts.store_up(), parts.books.ledger)
         return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/version")

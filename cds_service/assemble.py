@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from flask import Flask
 
 from cds_service.app import Parts, create_app
+from cds_service.books import Books
 from cds_service.catalogue import CatalogueError, load
+from cds_service.comments import keeping
 from cds_service.ehr.fill import CallBack
 from cds_service.knowledge import Knowledge
 from cds_service.outbound.address import Address
 from cds_service.outbound.fetch import Deadline, Outbound
 from cds_service.service import CardService
 from cds_service.settings import Settings, SettingsError, read_settings
-from cds_service.store.database import Database, DatabaseUrlError, StoreDown, database_url
+from cds_service.store.database import FOR_FEEDBACK, Database, DatabaseUrlError, StoreDown, database_url
+from cds_service.store.feedback import FeedbackStore
+from cds_service.store.ledger import Ledger
+from cds_service.store.remembered import Remembered
 from cds_service.store.replay import StoredReplay
 from cds_service.trust.clients import Client, RegistryError, insecure, load_registry, sandbox_client
 from cds_service.trust.door import Door
@@ -84,6 +89,8 @@ def _clients(settings: Settings, knowledge: Knowledge | None, faults: list[str])
     except RegistryError as error:
         faults += error.faults
         return ()
+    if settings.patient_key is None:
+        faults += [_no_key(settings, client) for client in clients if client.remember_days]
     if not settings.demo:
         if settings.clients is not None:
             faults += [f"{settings.clients.name}: {fault}" for fault in insecure(clients)]
@@ -92,11 +99,17 @@ def _clients(settings: Settings, knowledge: Knowledge | None, faults: list[str])
     return clients if any(client.issuer == sandbox.issuer for client in clients) else (*clients, sandbox)
 
 
+def _no_key(settings: Settings, client: Client) -> str:
+    where = f"{settings.clients.name if settings.clients else ''}: client.{client.name}.remember_days"
+    return f"{where}: needs CDS_PATIENT_KEY, under which a patient is remembered; set it, or use 0"
+
+
 def assemble(checked: Checked, draining: Callable[[], bool] = lambda: False) -> Flask:
     """The application. The database is opened here, and the service starts without it when it is away."""
     settings, knowledge = checked.settings, checked.knowledge
     outbound = Outbound()
-    database = Database(database_url(settings.database_url), time.monotonic)
+    url = database_url(settings.database_url)
+    database = Database(url, time.monotonic)
     with suppress(StoreDown):
         database.run(lambda connection: None)
     watch = Watch(knowledge.digest, {system for system, _ in knowledge.meanings}, settings.patient_key)
@@ -110,7 +123,22 @@ def assemble(checked: Checked, draining: Callable[[], bool] = lambda: False) -> 
     )
     call_back = CallBack(outbound, budget=settings.budget, slots=CALL_BACK_SLOTS)
     service = CardService(knowledge, settings.base_url, call_back)
-    return create_app(Parts(service, settings, door, watch, draining, lambda: database.up))
+    books = _books(settings, knowledge, database, Database(url, time.monotonic, FOR_FEEDBACK))
+    return create_app(Parts(service, settings, door, watch, books, draining, lambda: database.up))
+
+
+def _books(settings: Settings, knowledge: Knowledge, database: Database, patient_database: Database) -> Books:
+    """The books; what may wait a little uses *patient_database*, what a hook waits for *database*."""
+    own_words = (*(statement.text for statement in knowledge.statements.values()), *_flat(knowledge.words))
+    reasons = [(reason.system, reason.code) for reason in knowledge.override_reasons]
+    feedback = FeedbackStore(patient_database, reasons, keeping(settings.comments, own_words))
+    remembered = Remembered(database, settings.patient_key) if settings.patient_key else None
+    return Books(knowledge, Ledger(patient_database), feedback, remembered)
+
+
+def _flat(words: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    for group in words.values():
+        yield from group.values()
 
 
 def explain_token(checked: Checked, token: str, path: str) -> list[str]:

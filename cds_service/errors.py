@@ -9,7 +9,7 @@
     ├── TooLarge                     413     too-long
     ├── UnsupportedMediaType         415     not-supported
     ├── Unforeseen                   500     exception; no detail
-    └── Busy                         503     throttled; Retry-After
+    └── Unavailable                  503     throttled or transient; Retry-After
 
 Diagnostics say what is wrong, where and what to do about it. They name a field or a prefetch key and
 never hold a value: values are patient data.
@@ -120,15 +120,16 @@ class Unforeseen(ServiceError):
         super().__init__("The service could not answer. Quote the X-Request-Id header to whoever runs it.")
 
 
-class Busy(ServiceError):
-    """Required data could not be asked for, because too many calls wait for their EHR already."""
+class Unavailable(ServiceError):
+    """What the call needs is not to be had just now; *retry_after* is in seconds."""
 
     status = 503
-    default_code = "throttled"
+    default_code = "transient"
 
-    def __init__(self) -> None:
-        super().__init__("Too many calls wait for the FHIR server. Ask again shortly, or supply the prefetch.")
+    def __init__(self, diagnostics: str, code: str | None = None, retry_after: int = 1) -> None:
+        super().__init__(diagnostics, code=code)
+        self.retry_after = retry_after
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"Retry-After": "1"}
+        return {"Retry-After": str(self.retry_after)}

@@ -14,7 +14,20 @@ import structlog
 FIELDS = frozenset(
     {"event", "level", "timestamp", "request_id", "route", "status", "milliseconds"}
     | {"client", "issuer", "tenant", "token_id", "reason", "hook_instance", "patient"}
-    | {"digest", "class", "rule", "silence", "set_aside", "fetched", "error", "place", "logger", "mode", "callers"}
+    | {
+        "digest",
+        "class",
+        "rule",
+        "silence",
+        "card",
+        "set_aside",
+        "fetched",
+        "error",
+        "place",
+        "logger",
+        "mode",
+        "callers",
+    }
 )
 """Every field a line may have. ``patient`` is a keyed hash."""
 LONGEST = 256

@@ -20,7 +20,7 @@ from cds_service.compose import hook_response
 from cds_service.decide import DataNotHad, PatientView, decide
 from cds_service.decision import Decision
 from cds_service.ehr.fill import CallBack
-from cds_service.errors import BadRequest, Busy, PreconditionFailed
+from cds_service.errors import BadRequest, PreconditionFailed, Unavailable
 from cds_service.hooks.discovery import ServiceEntry
 from cds_service.hooks.envelope import HookRequest, parse
 from cds_service.hooks.strict_json import require_utf8
@@ -29,6 +29,7 @@ from cds_service.outbound.not_fetched import BUSY
 from cds_service.setup_sheet import queries
 from cds_service.trust.clients import Client
 
+TOO_MANY_WAIT = "Too many calls wait for the FHIR server. Send this one again shortly, or supply the prefetch."
 NOTHING_FETCHED: Mapping[str, str] = MappingProxyType({})
 
 
@@ -57,8 +58,8 @@ class CardService:
     def answer(self, request: HookRequest, today: date, client: Client | None = None) -> Answer:
         """The decision on *request* of *client*; only a known client's server is asked for what is missing.
 
-        Raises BadRequest for a foreign Patient, PreconditionFailed for data not to be had, and Busy when
-        they could not be asked for just now.
+        Raises BadRequest for a foreign Patient, PreconditionFailed for data not to be had, and Unavailable
+        when they could not be asked for just now.
         """
         fetched = NOTHING_FETCHED
         if client is not None:
@@ -105,10 +106,10 @@ def _with_our_keys(request: HookRequest, client: Client) -> HookRequest:
     return replace(request, prefetch=ours)
 
 
-def _not_had(error: DataNotHad, outcome: str | None) -> PreconditionFailed | Busy:
+def _not_had(error: DataNotHad, outcome: str | None) -> PreconditionFailed | Unavailable:
     """412, with what the FHIR server did when it was asked; 503 when it could not be asked just now."""
     if outcome == BUSY:
-        return Busy()
+        return Unavailable(TOO_MANY_WAIT, "throttled")
     why = error.why if outcome is None else f"not provided, and not had from the FHIR server ({outcome})"
     return PreconditionFailed(
         f"Prefetch key {error.key}: {why}. Supply it as discovery asks.", expression=f"prefetch.{error.key}"

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
+from cds_service.comments import Comments
+
 Mode = Literal["demo", "production"]
 T = TypeVar("T")
 
@@ -28,6 +30,7 @@ KNOWN = (
     "CDS_TODAY",
     "CDS_ASSESSMENT_EXTENSION",
     "CDS_PATIENT_KEY",
+    "CDS_COMMENTS",
 )
 DEFAULT_MAX_BODY = 16 << 20
 SMALLEST_MAX_BODY = 1 << 10
@@ -74,6 +77,7 @@ class Settings:
     today: date | None = None
     assessment_extension: bool = False
     patient_key: bytes | None = field(default=None, repr=False)
+    comments: Comments = "off"
 
     @property
     def demo(self) -> bool:
@@ -108,6 +112,7 @@ def read_settings(environ: Mapping[str, str], mode: str | None = None) -> Settin
         today=read("CDS_TODAY", _day, None),
         assessment_extension=read("CDS_ASSESSMENT_EXTENSION", _switch, demo),
         patient_key=read("CDS_PATIENT_KEY", _key, None),
+        comments=read("CDS_COMMENTS", _comments, "off"),
     )
     if not demo:
         faults += _production_faults(settings, given, environ)
@@ -172,6 +177,12 @@ def _key(text: str) -> bytes:
     if len(text) < SHORTEST_KEY:
         raise _Fault(f"must have at least {SHORTEST_KEY} characters, made at random for this site")
     return text.encode()
+
+
+def _comments(text: str) -> Comments:
+    if text not in ("off", "redact", "store"):
+        raise _Fault("must be off, redact or store")
+    return cast(Comments, text)
 
 
 def _file(text: str) -> Path:

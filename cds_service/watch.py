@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from cds_service.decision import Decision
+from cds_service.store.ledger import Ledger
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 OTHER = "other"
@@ -34,6 +35,7 @@ class Call:
     hook_instance: str = ""
     patient: str = ""
     decision: Decision | None = field(default=None, repr=False)
+    display: str = ""
     fetched: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -58,6 +60,11 @@ class Watch:
         self._fetches = Counter("cds_fetches", "Prefetch keys asked of an EHR.", ["key", "outcome"], registry=r)
         self._unforeseen = Counter("cds_unforeseen_errors", "Answers of 500.", registry=r)
         self._seconds = Histogram("cds_call_seconds", "Time to answer.", ["route"], buckets=SECONDS, registry=r)
+        self._feedback = Counter(
+            "cds_feedback_items", "Feedback kept; repeated: was kept before.", ["item"], registry=r
+        )
+        self._waiting = Gauge("cds_ledger_waiting", "Issued cards not yet written.", registry=r)
+        self._dropped = Gauge("cds_ledger_dropped", "Issued cards that were never written.", registry=r)
         self._store_up = Gauge("cds_store_up", "1 while the database answers, else 0.", registry=r)
 
     def patient_hash(self, issuer: str, patient_id: str) -> str:
@@ -83,7 +90,7 @@ class Watch:
         for key, outcome in call.fetched.items():
             self._fetches.labels(key, outcome).inc()
         if call.decision is not None:
-            self._count(call.decision)
+            self._count(call.decision, call.display)
         self._log.info(
             "answered" if status < 400 else "refused",
             **self._audit(call),
@@ -91,10 +98,10 @@ class Watch:
             milliseconds=round(seconds * 1000, 1),
         )
 
-    def _count(self, decision: Decision) -> None:
+    def _count(self, decision: Decision, display: str) -> None:
         assessment = decision.assessment
-        shown = "shown" if decision.speaks else decision.silence or "none"
-        self._answers.labels(decision.classification.value, assessment.verdict.rule, shown).inc()
+        card = display or decision.silence or "none"
+        self._answers.labels(decision.classification.value, assessment.verdict.rule, card).inc()
         for item in assessment.facts.set_aside:
             self._set_aside.labels(item.why).inc()
         for system, count in (decision.unknown_systems or {}).items():
@@ -113,11 +120,19 @@ class Watch:
                 "class": call.decision.classification.value,
                 "rule": call.decision.assessment.verdict.rule,
                 "silence": call.decision.silence,
+                "card": call.display,
                 "set_aside": len(call.decision.assessment.facts.set_aside),
             }
         return made
 
-    def exposition(self, store_up: bool) -> bytes:
+    def kept_feedback(self, new: int, repeated: int) -> None:
+        """Feedback items were kept; *repeated* ones had been before."""
+        self._feedback.labels("new").inc(new)
+        self._feedback.labels("repeated").inc(repeated)
+
+    def exposition(self, store_up: bool, ledger: Ledger) -> bytes:
         """Prometheus text format."""
         self._store_up.set(store_up)
+        self._waiting.set(ledger.waiting)
+        self._dropped.set(ledger.dropped)
         return generate_latest(self._registry)

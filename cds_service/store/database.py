@@ -1,13 +1,14 @@
 """One database by URL: SQLite in a file, or PostgreSQL. A database that is away is found out fast and once.
 
-Answers to hooks never wait for storage: after a failure nobody tries again for :data:`REST` seconds, and
-every try is bounded by :data:`PATIENCE`.
+A try is bounded, and after a failure nobody tries again for a while: how long both last is the caller's
+choice. Answers to hooks hardly wait for storage; feedback, which must not be lost, waits longer.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,10 +21,18 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 T = TypeVar("T")
 
-PATIENCE = 0.25
-"""Seconds to wait for a lock, a statement or a free connection."""
-REST = 5.0
-"""Seconds without a try after a failure."""
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds to wait for a lock, a statement or a free connection, and seconds without a try after a failure."""
+
+    wait: float
+    rest: float
+
+
+FOR_HOOKS = Patience(wait=0.25, rest=5.0)
+FOR_FEEDBACK = Patience(wait=1.5, rest=0.5)
+FOR_OPERATORS = Patience(wait=60.0, rest=0.0)
 MIGRATIONS = Path(__file__).parent / "migrations"
 POSTGRESQL = "postgresql+psycopg"
 _ONE_MIGRATION = 0x72722D616C6C
@@ -56,10 +65,13 @@ def database_url(given: str) -> URL:
 class Database:
     """A pooled database that knows whether it is up. *clock* counts seconds and never goes back."""
 
-    def __init__(self, url: URL, clock: Callable[[], float]) -> None:
-        self._engine = _engine(url)
+    def __init__(self, url: URL, clock: Callable[[], float], patience: Patience = FOR_HOOKS) -> None:
+        self._engine = _engine(url, patience.wait)
         self._clock = clock
+        self._rest = patience.rest
         self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._failures = 0
         self._rest_until = float("-inf")
         self._migrated = False
 
@@ -77,13 +89,14 @@ class Database:
             raise StoreDown
         try:
             if not self._migrated:
-                self._migrate()
+                self._migrate(self._failures)
             with self._engine.begin() as connection:
                 done = work(connection)
         except IntegrityError:
             raise
         except (SQLAlchemyError, OSError) as error:
-            self._rest_until = self._clock() + REST
+            self._failures += 1
+            self._rest_until = self._clock() + self._rest
             raise StoreDown from error
         self._rest_until = float("-inf")
         return done
@@ -94,17 +107,20 @@ class Database:
 
     def _may_try(self) -> bool:
         """Whoever comes first after a rest tries; until that try succeeds, nobody else does."""
-        if self.up and self._migrated:
+        if self.up:
             return True
         with self._lock:
             now = self._clock()
             if now < self._rest_until:
                 return False
-            self._rest_until = now + REST
+            self._rest_until = now + self._rest
             return True
 
-    def _migrate(self) -> None:
-        with self._lock:
+    def _migrate(self, failures: int) -> None:
+        """Once; who comes meanwhile waits, and does not try again what has just failed for another."""
+        with self._opening:
+            if self._failures != failures:
+                raise StoreDown
             if not self._migrated:
                 migrate(self._engine)
                 self._migrated = True
@@ -121,16 +137,17 @@ def migrate(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, wait: float) -> Engine:
     if url.drivername == POSTGRESQL:
-        limits = f"-c statement_timeout={int(PATIENCE * 1000)} -c lock_timeout={int(PATIENCE * 1000)}"
+        limits = f"-c statement_timeout={int(wait * 1000)} -c lock_timeout={int(wait * 1000)}"
         return create_engine(
             url,
-            pool_timeout=PATIENCE,
+            pool_timeout=wait,
             pool_pre_ping=True,
             connect_args={"connect_timeout": 1, "options": limits},
         )
-    engine = create_engine(url, pool_timeout=PATIENCE, connect_args={"timeout": PATIENCE})
+    # One connection: its users wait in line here, where waiting is fair, and not for SQLite's lock.
+    engine = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=wait, connect_args={"timeout": wait})
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
@@ -139,5 +156,5 @@ def _engine(url: URL) -> Engine:
 def _set_up_sqlite(connection: Any, _: object) -> None:
     """Committed means on disk; readers do not wait for the writer. Transactions begin where we say."""
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()

@@ -54,6 +54,10 @@ class Client:
     """The site's name of a prefetch key -> ours."""
     ca_file: Path | None
     """The authority that the site's FHIR servers and its jku are checked against, in place of the public ones."""
+    silent: bool = False
+    """Going live: calls are assessed, counted and logged, and no card is returned."""
+    remember_days: int = 0
+    """For so many days an answered card is not shown again while nothing that decided it has changed."""
 
 
 class RegistryError(Exception):
@@ -166,6 +170,8 @@ class _Table:
             fhir_bases=bases,
             prefetch_names=names,
             ca_file=ca_file,
+            silent=self._fit.get("silent", False),
+            remember_days=self._fit.get("remember_days", 0),
         )
 
     def _fault(self, field: str, words: str) -> None:

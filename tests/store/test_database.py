@@ -14,8 +14,8 @@ from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from cds_service.store.database import (
+    FOR_HOOKS,
     POSTGRESQL,
-    REST,
     Database,
     DatabaseUrlError,
     StoreDown,
@@ -114,7 +114,7 @@ def test_a_database_that_is_away_is_tried_once_and_then_rests(tmp_path: Path, cl
         store.run(count)
     assert not store.up
     folder.mkdir()
-    clock.now += REST - 0.1
+    clock.now += FOR_HOOKS.rest - 0.1
     with pytest.raises(StoreDown):
         store.run(count)
     clock.now += 0.1
@@ -135,7 +135,7 @@ def test_a_locked_database_costs_one_caller_a_moment_and_the_others_nothing(tmp_
                 store.run(count)
         assert time.perf_counter() - began < 0.2
         holder.execute("COMMIT")
-    clock.now += REST
+    clock.now += FOR_HOOKS.rest
     assert store.run(count) == 0
 
 

@@ -65,6 +65,8 @@ def test_a_site_with_everything_said(folder: Path) -> None:
         algorithms = ["RS384"]
         profile = "epic"
         replay = "warn"
+        silent = true
+        remember_days = 30
         tenants = ["t1", "t2"]
         jku = "https://ehr.example.org/keys?set=1"
         ca_file = "ca.pem"
@@ -87,6 +89,8 @@ def test_a_site_with_everything_said(folder: Path) -> None:
         ),
         prefetch_names={"problems": "conditions", "labs": "observations"},
         ca_file=folder / "ca.pem",
+        silent=True,
+        remember_days=30,
     )
 
 
@@ -97,6 +101,7 @@ def test_a_site_with_the_least_said(folder: Path) -> None:
     assert set(site.keys.by_id) == {jwk("ES384")["kid"], jwk("RS384")["kid"]}
     assert (site.jku, site.fhir_bases, dict(site.prefetch_names), site.ca_file) == (None, (), {}, None)
     assert site.tenants == frozenset()
+    assert (site.silent, site.remember_days) == (False, 0)
 
 
 def test_an_empty_registry_lists_nobody(folder: Path) -> None:

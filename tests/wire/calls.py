@@ -12,14 +12,21 @@ from typing import Any
 from flask import Flask
 
 from cds_service.app import Parts, create_app
+from cds_service.books import Books
 from cds_service.catalogue import load
+from cds_service.comments import Comments, keeping
 from cds_service.ehr.fill import CallBack
 from cds_service.hooks.envelope import HookRequest
 from cds_service.knowledge import Knowledge
 from cds_service.service import Answer, CardService
 from cds_service.settings import Settings
+from cds_service.store.database import Database, database_url
+from cds_service.store.feedback import FeedbackStore
+from cds_service.store.ledger import Ledger
+from cds_service.store.remembered import Remembered
 from cds_service.trust.clients import Client
-from cds_service.trust.door import Door, Remembered, Replay
+from cds_service.trust.door import Door, Replay
+from cds_service.trust.door import Remembered as SeenHere
 from cds_service.trust.keys import KeyRing
 from cds_service.watch import Watch
 from tests.charts import TODAY as CHART_TODAY
@@ -62,6 +69,8 @@ def application(
     clients: Sequence[Client] = (),
     *,
     replay: Replay | None = None,
+    database: Database | None = None,
+    comments: Comments = "off",
     draining: bool = False,
     store_up: bool = True,
 ) -> Flask:
@@ -70,12 +79,24 @@ def application(
     door = Door(
         tuple(clients),
         KeyRing(no_keys, time.monotonic),
-        replay or Remembered(),
+        replay or SeenHere(),
         settings.base_url,
         time.time,
         open_to_all=settings.demo,
     )
-    return create_app(Parts(service, settings, door, watch, lambda: draining, lambda: store_up))
+    books = books_of(database or absent_database(), settings.patient_key, comments)
+    return create_app(Parts(service, settings, door, watch, books, lambda: draining, lambda: store_up))
+
+
+def books_of(database: Database, key: bytes | None = None, comments: Comments = "off") -> Books:
+    reasons = [(reason.system, reason.code) for reason in knowledge().override_reasons]
+    feedback = FeedbackStore(database, reasons, keeping(comments, ["already on a trial"]))
+    return Books(knowledge(), Ledger(database), feedback, Remembered(database, key) if key else None)
+
+
+def absent_database() -> Database:
+    """A database that cannot be opened: nothing is kept, and hooks are answered."""
+    return Database(database_url("sqlite:////nowhere/at/all/store.db"), time.monotonic)
 
 
 def hook_call(**changes: Any) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from calls import BASE_URL, MAX_BODY, TODAY, Observed, application
@@ -13,6 +15,7 @@ from flask.testing import FlaskClient
 from waitress import create_server
 
 from cds_service.settings import Settings
+from cds_service.store.database import Database, database_url
 
 
 @pytest.fixture
@@ -26,8 +29,13 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def app(service: Observed, settings: Settings) -> Flask:
-    return application(service, settings)
+def database(tmp_path: Path) -> Database:
+    return Database(database_url(f"sqlite:///{tmp_path}/store.db"), time.monotonic)
+
+
+@pytest.fixture
+def app(service: Observed, settings: Settings, database: Database) -> Flask:
+    return application(service, settings, database=database)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
-from cds_service.errors import Busy, ServiceError
+from cds_service.errors import ServiceError, Unavailable
 from cds_service.settings import Settings
 from tests.conftest import Lines
 
@@ -323,10 +323,10 @@ def test_an_unforeseen_error_is_500_and_logged_by_its_type_alone(
 
 
 def test_a_refusal_of_the_service_keeps_its_status_and_headers(client: FlaskClient, service: Observed) -> None:
-    service.raises = Busy()
+    service.raises = Unavailable("Later.", retry_after=7)
     response = call(client)
-    assert issue(response, 503)["code"] == "throttled"
-    assert response.headers["Retry-After"] == "1"
+    assert issue(response, 503)["code"] == "transient"
+    assert response.headers["Retry-After"] == "7"
 
 
 def test_an_error_of_no_particular_kind_is_a_500() -> None:

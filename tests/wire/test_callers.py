@@ -16,7 +16,6 @@ from cds_service.settings import Settings
 from cds_service.store.database import Database, database_url
 from cds_service.store.replay import StoredReplay
 from cds_service.trust.clients import Client
-from cds_service.trust.door import Replay
 from tests.conftest import Lines
 from tests.trust import client as site
 from tests.trust import token
@@ -25,13 +24,13 @@ BASE = "https://cds.example.org"
 ITEM = {"card": "c1", "outcome": "overridden", "outcomeTimestamp": "2026-01-31T12:00:00Z"}
 
 
-def production(service: Observed, *clients: Client, replay: Replay | None = None) -> FlaskClient:
-    return application(service, Settings("production", BASE), clients or (site(),), replay=replay).test_client()
+def production(service: Observed, *clients: Client, **parts: Any) -> FlaskClient:
+    return application(service, Settings("production", BASE), clients or (site(),), **parts).test_client()
 
 
 @pytest.fixture
-def client(service: Observed) -> FlaskClient:
-    return production(service)
+def client(service: Observed, database: Database) -> FlaskClient:
+    return production(service, database=database)
 
 
 def bearer(path: str, **changes: Any) -> dict[str, str]:

@@ -44,6 +44,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         "CDS_DATABASE_URL": "sqlite:////var/lib/cds/cds-service.db",
         "CDS_BUDGET_MS": "1500",
         "CDS_PATIENT_KEY": "0123456789abcdef0123456789abcdef",
+        "CDS_COMMENTS": "redact",
         "CDS_MAX_BODY": "2048",
         "CDS_CARDS": str(tmp_path),
         "CDS_TODAY": "2026-01-31",
@@ -57,6 +58,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert (settings.clients, settings.budget) == (registry, 1.5)
     assert settings.database_url == "sqlite:////var/lib/cds/cds-service.db"
     assert settings.patient_key == b"0123456789abcdef0123456789abcdef"
+    assert settings.comments == "redact"
 
 
 def test_secrets_are_in_no_repr() -> None:
