@@ -12,8 +12,14 @@ clinical/classify   the rules in order; disease_, remission_ and treatment_rules
 clinical/options    the page's twelve options; ``checks`` holds their conditions
 compose             from a decision to the card, and to the assessment as JSON
 knowledge           the types of everything in ``cards/``; ``catalogue`` loads and checks it
-service             the one service, as the web application and the command line call it
 hooks/              CDS Hooks on the wire: envelope, discovery, feedback
+trust/              who may call: client registry, tokens, keys, the door
+outbound/, ehr/     the way out, and the FHIR server a site lets us call back
+store/              what outlives a process: used tokens, issued cards, feedback
+service             the one service: fills what is missing, decides, responds
+books               what is kept of answers and of feedback; ``watch`` audits and counts
 app                 routes, headers, errors, the clock
+assemble            from the environment to the application, or every reason why not
+server              the server ``serve`` runs
 ==================  ==================================================================================
 """
