@@ -34,6 +34,6 @@ def is_valid(resource: Mapping[str, Any]) -> bool:
         return False
     try:
         model(dict(resource))
-    except (ValidationError, ValueError, TypeError):
+    except (ValidationError, ValueError, TypeError, LookupError):  # LookupError: a contained type R4 does not have
         return False
     return True

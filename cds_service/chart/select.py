@@ -230,7 +230,10 @@ def _contained(raw: msgspec.Raw) -> list[_Outline]:
 
 
 def _keep(raw: bytes | memoryview | msgspec.Raw, outline: _Outline, selection: Selection) -> None:
+    """Read strictly. An id with a ``#`` is none: it would pass for a contained result, judged with its report."""
     try:
+        if "#" in (outline.id or ""):
+            raise Malformed("an id that is none")
         selection.resources.append(decode(bytes(raw)))
     except Malformed:
         selection.set_aside.append(SetAside(_name(outline.resourceType, outline.id), "malformed"))

@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from cds_service.clinical.truth import Truth
 
-_INSTANT = re.compile(r"^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}(?::\d{2})?)(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})?$")
-_PARTIAL = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$")
+_INSTANT = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}(?::\d{2})?)(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
+_PARTIAL = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 NEARLY_A_DAY = 4
 """Days that one marrow's results may span and still be one date."""
 BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -36,9 +36,9 @@ class When:
         """A FHIR date, dateTime or instant as an interval; None when it is none of them."""
         if not isinstance(text, str):
             return None
-        if partial := _PARTIAL.match(text):
+        if partial := _PARTIAL.fullmatch(text):
             return _partial(*partial.groups())
-        if instant := _INSTANT.match(text):
+        if instant := _INSTANT.fullmatch(text):
             return _instant(*instant.groups())
         return None
 
