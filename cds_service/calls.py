@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 _log = logging.getLogger("cds_service")
@@ -25,10 +26,12 @@ class Calls:
     Threads of one process compute in turns, so running many at once answers none sooner and only makes the
     reading thread wait longer for its own turn. The next call is therefore begun when the last one is done, or
     has gone on for *young_seconds*: then it waits for an EHR, or is large, and must not hold up the others.
+    None is begun while *behind* says that the reading thread is: what it has not read, it cannot refuse in time.
     """
 
-    def __init__(self, threads: int, young_seconds: float) -> None:
+    def __init__(self, threads: int, young_seconds: float, behind: Callable[[], bool]) -> None:
         self.young_seconds = young_seconds
+        self.behind = behind
         self._queue: deque[Call] = deque()
         self._changed = threading.Condition()
         self._begun: dict[int, float] = {}
@@ -71,7 +74,7 @@ class Calls:
         with self._changed:
             self._begun.pop(threading.get_ident(), None)
             while not self._stopping:
-                if self._queue and not self._computing():
+                if self._queue and not self._computing() and not self.behind():
                     self._begun[threading.get_ident()] = time.monotonic()
                     taken = self._queue.popleft()
                     self._wake()
@@ -80,7 +83,7 @@ class Calls:
             return None
 
     def _wait(self) -> None:
-        """Until something changes; one thread also sees to it that a call that is no longer young is noticed."""
+        """Until something changes; one thread also looks again, as time changes the answers too."""
         if self._watched or not self._queue:
             self._changed.wait()
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import time
 import uuid
@@ -18,39 +19,19 @@ from waitress.task import ErrorTask, Task, WSGITask
 from waitress.utilities import BadRequest as Malformed
 from waitress.utilities import Error
 
-from cds_service.errors import BadRequest, ServiceError, TooLarge, Unforeseen
+from cds_service.errors import BadRequest, HeadersTooLarge, ServiceError, TooLarge, Unavailable, Unforeseen
 
 if TYPE_CHECKING:
     from cds_service.server import Server
 
 LONGEST_CHUNK_LINE = 8192
 """Bytes of a chunk's size line or of the trailer. waitress joins them anew at every read, so they cost their square."""
+OVERLOADED = "More calls are waiting than can be answered in time. Send this one again in a second."
 _ORIGIN = re.compile(r"[!-~]{1,512}")
 
 
-class Overloaded(ServiceError):
-    """More calls wait than can be answered in time."""
-
-    status = 503
-    default_code = "throttled"
-
-    def __init__(self) -> None:
-        super().__init__("More calls are waiting than can be answered in time. Send this one again in a second.")
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Retry-After": "1"}
-
-
-class HeadersTooLarge(ServiceError):
-    """The header lines are longer than this service reads."""
-
-    status = 431
-    default_code = "too-long"
-
-
 class Busy(Error):
-    """Marks a request to be refused; the words are :class:`Overloaded`'s."""
+    """Marks a request to be refused; the words are :data:`OVERLOADED`."""
 
     code = 503
 
@@ -123,7 +104,7 @@ def _service_error(code: int, max_body: int) -> ServiceError:
         case 500:
             return Unforeseen()
         case 503:
-            return Overloaded()
+            return Unavailable(OVERLOADED, "throttled")
         case _:
             return BadRequest("The request could not be read. Send HTTP as the CDS Hooks specification describes it.")
 
@@ -138,7 +119,8 @@ def _headers(origin: str) -> list[tuple[str, str]]:
         ("Access-Control-Expose-Headers", "X-Request-Id"),
         ("Vary", "Origin"),
         ("X-Content-Type-Options", "nosniff"),
-        ("X-Request-Id", str(uuid.uuid4())),
+        # Not uuid4(), which asks the kernel, and at that the reading thread may lose its turn.
+        ("X-Request-Id", str(uuid.UUID(int=random.getrandbits(128), version=4))),
     ]
 
 
@@ -160,6 +142,7 @@ class Connection(HTTPChannel):
     def received(self, data: bytes) -> bool:
         now = time.monotonic()
         self.began = self.began or now
+        self.server.reading_since = self.server.reading_since or now
         taken = super().received(data)
         if self.request is not None and self.began is None:
             self.began = now

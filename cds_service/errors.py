@@ -8,6 +8,7 @@
     ├── PreconditionFailed           412     required
     ├── TooLarge                     413     too-long
     ├── UnsupportedMediaType         415     not-supported
+    ├── HeadersTooLarge              431     too-long
     ├── Unforeseen                   500     exception; no detail
     └── Unavailable                  503     throttled or transient; Retry-After
 
@@ -108,6 +109,13 @@ class UnsupportedMediaType(ServiceError):
 
     status = 415
     default_code = "not-supported"
+
+
+class HeadersTooLarge(ServiceError):
+    """The header lines are longer than this service reads."""
+
+    status = 431
+    default_code = "too-long"
 
 
 class Unforeseen(ServiceError):

@@ -33,6 +33,8 @@ TICK = 0.25
 SWITCH_SECONDS = 0.0001
 """How soon the reading thread gets its turn while calls compute; the default of 5 ms makes it wait in line."""
 ACCEPTED_AT_ONCE = 64
+BEHIND_SECONDS = 0.02
+SEND_BUFFER = 128 << 10
 LAST_IDLE_SECONDS = 1.0
 """Once the port is closed: how long a connection may stay without a request."""
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -51,8 +53,8 @@ class Limits:
     """From the first byte of a request to its last; and for an answer to be fetched."""
     queue: int = 200
     """Calls waiting for a thread; above it a call is refused before it costs one."""
-    wait_seconds: float = 0.8
-    """While calls are being refused, so is one that waited longer: its answer would come after a second."""
+    wait_seconds: float = 0.5
+    """While calls are being refused, so is one that waited longer; half of the second that answers may take."""
     young_seconds: float = 0.01
     """A call this old is taken to wait for an EHR, and the next is begun beside it."""
     held_bytes: int = 512 << 20
@@ -100,7 +102,7 @@ def serve(
     # Before the port opens: from then on a load balancer may send calls, and a stop must be an orderly one.
     before = {number: signal.signal(number, lambda *_: lifecycle.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        server = Server(app, _listener(host, port), limits or Limits(), lifecycle, max_body)
+        server = Server(app, listen(host, port), limits or Limits(), lifecycle, max_body)
         finished = server.answer_until_stopped()
         server.close()
     finally:
@@ -110,18 +112,22 @@ def serve(
         raise SystemExit(1)
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket for :class:`Server`. Raises :class:`OSError` when the address cannot be listened on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=1024)
+    listener = socket.create_server((host, port), family=family, backlog=1024)
+    # Accepted sockets inherit it: what nobody fetches is held by the kernel too, by default up to megabytes each.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    return listener
 
 
 def _descriptors(wanted: int) -> int:
-    """Open files this process may have; asks for more where the default is meant for people's programs."""
+    """Open files this process may have; asks for more where the limit is meant for interactive programs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return wanted if soft == resource.RLIM_INFINITY else min(soft, wanted)
+    most = min(wanted, hard)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
 
 
 def _adjustments(limits: Limits, max_body: int) -> Adjustments:
@@ -162,7 +168,8 @@ class Server(TcpWSGIServer):
         self._held = 0
         self._last_full = -math.inf
         self._next_look = 0.0
-        self.calls = Calls(limits.threads, limits.young_seconds)
+        self.reading_since: float | None = None
+        self.calls = Calls(limits.threads, limits.young_seconds, self._behind)
         address = (listener.family, listener.type, listener.proto, listener.getsockname())
         adjustments = _adjustments(limits, max_body)
         super().__init__(app, {}, True, listener, self.calls, adjustments, address, bind_socket=False)  # type: ignore[arg-type]
@@ -184,6 +191,7 @@ class Server(TcpWSGIServer):
 
     def _turn(self, idle_seconds: float) -> None:
         wasyncore.loop(TICK, use_poll=True, map=self._map, count=1)  # type: ignore[attr-defined]
+        self.reading_since = None
         now = time.monotonic()
         if now < self._next_look:
             return
@@ -191,6 +199,11 @@ class Server(TcpWSGIServer):
         for connection in list(self.active_channels.values()):
             if connection.overdue(now, idle_seconds):
                 connection.handle_close()  # at once: whoever does not read never becomes writable
+
+    def _behind(self) -> bool:
+        """Whether this turn's reading takes long, because much has arrived."""
+        since = self.reading_since
+        return since is not None and time.monotonic() - since > BEHIND_SECONDS
 
     def maintenance(self, now: float) -> None:
         """Nothing: waitress's own sweep goes by the wall clock, which may be set back."""
@@ -237,7 +250,7 @@ class Server(TcpWSGIServer):
         return self._held <= self.limits.held_bytes
 
     def close(self) -> None:
-        self.calls.stop(seconds=1)
+        self.calls.stop(seconds=0.2)
         super().close()
         for connection in list(self.active_channels.values()):
             connection.handle_close()

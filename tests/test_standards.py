@@ -1,4 +1,4 @@
-"""The page on standards names tests that exist."""
+"""The pages on standards, security and reliability name tests that exist."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 TOP = Path(__file__).parent.parent
 PAGE = (TOP / "docs" / "standards.md").read_text(encoding="utf-8")
-NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py::\w+)", PAGE)))
+PAGES = [PAGE, *((TOP / "docs" / name).read_text(encoding="utf-8") for name in ("security.md", "reliability.md"))]
+NAMED = sorted({name for page in PAGES for name in re.findall(r"`(tests/[\w/]+\.py::\w+)", page)})
 
 
 @pytest.mark.parametrize("name", NAMED)

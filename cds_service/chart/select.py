@@ -6,7 +6,8 @@ nothing; a malformed relevant one is set aside and named.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,8 @@ from cds_service.knowledge import Coding as CodePair
 CODED = frozenset({"Condition", "Observation", "Procedure", "DiagnosticReport"})
 MEDICATION = frozenset({"MedicationRequest", "MedicationAdministration", "MedicationStatement"})
 REFERENCED = frozenset({"Medication", "Specimen", "Encounter"})
+PLAIN = frozenset({"Condition", "Observation", "Procedure"})
+"""Kinds whose code, components and stages are all there is to see."""
 READ = CODED | MEDICATION | REFERENCED | {"Patient"}
 
 NOT_A_FAILURE = frozenset({"information", "warning", "success"})
@@ -59,14 +62,9 @@ class _Outline(msgspec.Struct, gc=False):
     contained: msgspec.Raw = msgspec.Raw()
 
 
-class _Search(msgspec.Struct, gc=False):
-    mode: str | None = None
-
-
 class _Entry(msgspec.Struct, gc=False):
     resource: msgspec.Raw = msgspec.Raw()
     fullUrl: str | None = None
-    search: _Search | None = None
 
 
 class _Link(msgspec.Struct, gc=False):
@@ -111,7 +109,12 @@ class Selection:
     failed: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
     types_seen: dict[str, set[str]] = field(default_factory=dict)
-    unknown_systems: dict[str, int] = field(default_factory=dict)
+    unknown: list[str | None] = field(default_factory=list)
+
+    @property
+    def unknown_systems(self) -> Mapping[str, int]:
+        """How many codings of each code system no value set holds."""
+        return Counter(system for system in self.unknown if system)
 
 
 def select(prefetch: Mapping[str, bytes | memoryview], meanings: Mapping[CodePair, str]) -> Selection:
@@ -148,7 +151,7 @@ def _select_bundle(key: str, raw: bytes | memoryview, meanings: Mapping[CodePair
     seen = selection.types_seen.setdefault(key, set())
     seen.add("Bundle")
     for entry in bundle.entry:
-        if entry is None or not bytes(entry.resource):
+        if entry is None or not len(entry.resource):
             continue
         kind = _select_entry(entry.resource, meanings, selection, entry.fullUrl)
         seen.add(kind)
@@ -179,46 +182,56 @@ def _select_entry(
     except msgspec.DecodeError:
         return _select_malformed(raw, meanings, selection)
     kind = outline.resourceType
-    if kind not in READ:
-        return kind
-    if full_url and outline.id:
-        selection.full_urls[full_url] = f"{kind}/{outline.id}"
     if kind in REFERENCED:
         for name in (f"{kind}/{outline.id}", full_url):
             if name:
                 selection.referenced[name] = bytes(raw)
-    elif _is_relevant(outline, meanings, selection):
+    elif kind not in READ or not _is_relevant(outline, meanings, selection.unknown):
+        return kind
+    else:
         _keep(raw, outline, selection)
+    if full_url and outline.id:
+        selection.full_urls[full_url] = f"{kind}/{outline.id}"
     return kind
 
 
-def _is_relevant(outline: _Outline, meanings: Mapping[CodePair, str], selection: Selection) -> bool:
-    """A known code, a Patient, or a medication named by reference; codes that nobody knows are counted."""
+def _is_relevant(outline: _Outline, meanings: Mapping[CodePair, str], unknown: list[str | None]) -> bool:
+    """A known code, a Patient, or a medication named by reference; the systems of other codes are noted."""
+    # Nearly every entry has one CodeableConcept and is not relevant: this is where a long chart spends its time.
+    code = outline.code
+    if code is not None:
+        for coding in code.coding:
+            if (coding.system, coding.code) in meanings:
+                return True
+            unknown.append(coding.system)
+    if outline.resourceType in PLAIN and not (outline.component or outline.stage):
+        return False
+    return _is_relevant_otherwise(outline, meanings, unknown)
+
+
+def _is_relevant_otherwise(outline: _Outline, meanings: Mapping[CodePair, str], unknown: list[str | None]) -> bool:
     kind = outline.resourceType
-    if kind == "Patient" or (kind in MEDICATION and bytes(outline.medicationReference)):
+    if kind == "Patient" or (kind in MEDICATION and len(outline.medicationReference)):
         return True
-    unknown = selection.unknown_systems
-    for concept in _concepts(outline):
+    for concept in _further_concepts(outline):
         for coding in concept.coding:
             if (coding.system, coding.code) in meanings:
                 return True
-            if coding.system:
-                unknown[coding.system] = unknown.get(coding.system, 0) + 1
+            unknown.append(coding.system)
     return False
 
 
-def _concepts(outline: _Outline) -> list[_Concept]:
-    """Every CodeableConcept that may make an entry relevant."""
-    found = [outline.code] if outline.code is not None else []
+def _further_concepts(outline: _Outline) -> Iterator[_Concept]:
+    """Every CodeableConcept but ``code`` that may make an entry relevant."""
     if outline.medicationCodeableConcept is not None:
-        found.append(outline.medicationCodeableConcept)
-    if outline.component:
-        found += [component.code for component in outline.component if component.code is not None]
-    if outline.stage:
-        found += [stage.summary for stage in outline.stage if stage.summary is not None]
-    if outline.resourceType == "DiagnosticReport" and bytes(outline.contained):
-        found += [concept for contained in _contained(outline.contained) for concept in _concepts(contained)]
-    return found
+        yield outline.medicationCodeableConcept
+    yield from (component.code for component in outline.component if component.code is not None)
+    yield from (stage.summary for stage in outline.stage if stage.summary is not None)
+    if outline.resourceType == "DiagnosticReport" and len(outline.contained):
+        for contained in _contained(outline.contained):
+            if contained.code is not None:
+                yield contained.code
+            yield from _further_concepts(contained)
 
 
 def _contained(raw: msgspec.Raw) -> list[_Outline]:
