@@ -192,7 +192,7 @@ def _freeze(
     kept: dict[str, Any] = {name: [] for name in FACT_FIELDS.values()}
     for fact in reading.facts:
         kept[FACT_FIELDS[type(fact)]].append(fact)
-    tuples = {name: tuple(sorted(set(facts), key=_order)) for name, facts in kept.items()}
+    tuples = {name: _in_order(facts) for name, facts in kept.items()}
     failed = sorted({_shown(key) for key in (*selection.failed, *selection.incomplete)})
     return Facts(
         patient=f"Patient/{patient_id}",
@@ -210,8 +210,18 @@ def _shown(key: str) -> str:
     return key if _KEY.fullmatch(key) else "another key"
 
 
-def _order(fact: Any) -> tuple[Any, ...]:
-    return fact.when.last, fact.when.first, fact.ref, repr(fact)
+def _in_order(facts: list[Any]) -> tuple[Any, ...]:
+    """Each once, by date and resource; several of one resource and date by all they say."""
+    if len(facts) < 2:
+        return tuple(facts)
+    found = sorted(set(facts), key=_place)
+    if len({_place(fact) for fact in found}) < len(found):
+        found.sort(key=lambda fact: (_place(fact), repr(fact)))
+    return tuple(found)
+
+
+def _place(fact: Any) -> tuple[Any, ...]:
+    return fact.when.last, fact.when.first, fact.ref
 
 
 def _aside_order(row: SetAside) -> tuple[str, str]:

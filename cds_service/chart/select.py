@@ -73,6 +73,7 @@ class _Link(msgspec.Struct, gc=False):
 
 
 class _Bundle(msgspec.Struct, gc=False):
+    resourceType: str = ""
     entry: list[_Entry | None] = []
     link: list[_Link] = []
 
@@ -128,34 +129,60 @@ def select(prefetch: Mapping[str, bytes | memoryview], meanings: Mapping[CodePai
 
 
 def _select_value(key: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection) -> None:
-    try:
-        kind = _typed(raw).resourceType
-    except msgspec.DecodeError:
-        kind = ""
     seen = selection.types_seen.setdefault(key, set())
-    if kind == "OperationOutcome":
-        selection.failed.append(key)
-    elif kind == "Bundle":
-        _select_bundle(key, raw, meanings, selection)
-    elif kind:
-        seen.add(kind)
-        _select_entry(raw, meanings, selection)
-
-
-def _select_bundle(key: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection) -> None:
     try:
         bundle = _bundle(raw)
     except msgspec.DecodeError:
-        selection.failed.append(key)
+        _select_odd_value(key, raw, meanings, selection)
         return
-    seen = selection.types_seen.setdefault(key, set())
-    seen.add("Bundle")
+    if bundle.resourceType == "Bundle":
+        seen.add("Bundle")
+        _select_bundle(key, bundle, meanings, selection)
+    else:
+        _select_single(key, bundle.resourceType, raw, meanings, selection)
+
+
+def _select_odd_value(
+    key: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection
+) -> None:
+    """Not of the shape of a Bundle: a Bundle that is not has failed; another resource may still be one."""
+    try:
+        kind = _typed(raw).resourceType
+    except msgspec.DecodeError:
+        return
+    if kind == "Bundle":
+        selection.failed.append(key)
+    else:
+        _select_single(key, kind, raw, meanings, selection)
+
+
+def _select_single(
+    key: str, kind: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection
+) -> None:
+    if kind == "OperationOutcome":
+        selection.failed.append(key)
+    elif kind:
+        selection.types_seen[key].add(kind)
+        _select_entry(raw, meanings, selection)
+
+
+def _select_bundle(key: str, bundle: _Bundle, meanings: Mapping[CodePair, str], selection: Selection) -> None:
+    seen, unknown = selection.types_seen[key], selection.unknown
     for entry in bundle.entry:
         if entry is None or not len(entry.resource):
             continue
-        kind = _select_entry(entry.resource, meanings, selection, entry.fullUrl)
+        # A long chart spends its time here, on entries with one CodeableConcept that nobody knows.
+        try:
+            outline = _outline(entry.resource)
+        except msgspec.DecodeError:
+            seen.add(_select_malformed(entry.resource, meanings, selection))
+            continue
+        kind = outline.resourceType
         seen.add(kind)
-        if kind == "OperationOutcome" and _is_failure(entry.resource) and key not in selection.failed:
+        if kind in READ:
+            if _is_relevant(outline, meanings, unknown):
+                _select_outlined(outline, entry.resource, selection, entry.fullUrl)
+        elif kind == "OperationOutcome" and _is_failure(entry.resource) and key not in selection.failed:
             selection.failed.append(key)
     if any(link.relation == "next" and link.url for link in bundle.link):
         selection.incomplete.append(key)
@@ -170,48 +197,48 @@ def _is_failure(raw: msgspec.Raw) -> bool:
     return not issues or any(i.severity not in NOT_A_FAILURE or i.code in INCOMPLETE_ISSUES for i in issues)
 
 
-def _select_entry(
-    raw: bytes | memoryview | msgspec.Raw,
-    meanings: Mapping[CodePair, str],
-    selection: Selection,
-    full_url: str | None = None,
-) -> str:
-    """Keep the entry if it is relevant; its resourceType."""
+def _select_entry(raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection) -> None:
+    """A resource that stands by itself under its key."""
     try:
         outline = _outline(raw)
     except msgspec.DecodeError:
-        return _select_malformed(raw, meanings, selection)
-    kind = outline.resourceType
-    if kind in REFERENCED:
-        for name in (f"{kind}/{outline.id}", full_url):
-            if name:
-                selection.referenced[name] = bytes(raw)
-    elif kind not in READ or not _is_relevant(outline, meanings, selection.unknown):
-        return kind
+        _select_malformed(raw, meanings, selection)
+        return
+    if outline.resourceType in READ and _is_relevant(outline, meanings, selection.unknown):
+        _select_outlined(outline, raw, selection, None)
+
+
+def _select_outlined(
+    outline: _Outline, raw: bytes | memoryview | msgspec.Raw, selection: Selection, full_url: str | None
+) -> None:
+    """Keep a relevant entry: to be read, or to be looked up by the name others refer to it with."""
+    name = f"{outline.resourceType}/{outline.id}"
+    if outline.resourceType in REFERENCED:
+        selection.referenced[name] = bytes(raw)
+        if full_url:
+            selection.referenced[full_url] = bytes(raw)
     else:
         _keep(raw, outline, selection)
     if full_url and outline.id:
-        selection.full_urls[full_url] = f"{kind}/{outline.id}"
-    return kind
+        selection.full_urls[full_url] = name
 
 
 def _is_relevant(outline: _Outline, meanings: Mapping[CodePair, str], unknown: list[str | None]) -> bool:
-    """A known code, a Patient, or a medication named by reference; the systems of other codes are noted."""
-    # Nearly every entry has one CodeableConcept and is not relevant: this is where a long chart spends its time.
+    """A known code, or a resource that needs none; the systems of other codes are noted."""
     code = outline.code
     if code is not None:
         for coding in code.coding:
             if (coding.system, coding.code) in meanings:
                 return True
             unknown.append(coding.system)
-    if outline.resourceType in PLAIN and not (outline.component or outline.stage):
+    if outline.resourceType in PLAIN and not outline.component and not outline.stage:
         return False
     return _is_relevant_otherwise(outline, meanings, unknown)
 
 
 def _is_relevant_otherwise(outline: _Outline, meanings: Mapping[CodePair, str], unknown: list[str | None]) -> bool:
     kind = outline.resourceType
-    if kind == "Patient" or (kind in MEDICATION and len(outline.medicationReference)):
+    if kind == "Patient" or kind in REFERENCED or (kind in MEDICATION and len(outline.medicationReference)):
         return True
     for concept in _further_concepts(outline):
         for coding in concept.coding:

@@ -123,7 +123,10 @@ def evidence(assessment: Assessment) -> tuple[Used, ...]:
     if assessment.verdict.classification in (RELAPSED, REFRACTORY):
         found += [Used(fact, "Philadelphia status") for fact in assessment.situation.ph.facts]
         found += [Used(fact, "lineage") for fact in lineage(assessment.timeline)[1]]
-    return tuple({used.fact: used for used in reversed(found)}[fact] for fact in dict.fromkeys(u.fact for u in found))
+    first_use: dict[Fact, Used] = {}
+    for used in found:
+        first_use.setdefault(used.fact, used)
+    return tuple(first_use.values())
 
 
 def reason_condition(assessment: Assessment) -> Diagnosis | None:

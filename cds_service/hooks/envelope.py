@@ -25,6 +25,9 @@ PATIENT_FACING = frozenset({"Patient", "RelatedPerson"})
 
 _STUBS: Mapping[int, Any] = {ord("{"): {}, ord("["): [], ord('"'): "", ord("n"): None, ord("t"): True, ord("f"): False}
 _SCHEMA = compiled("request")
+PREFETCH = b'"prefetch"'
+JSON_SPACE = b" \t\r\n"
+_Parts = tuple[dict[str, msgspec.Raw], dict[str, memoryview] | None]
 _LONE_SURROGATE = re.compile(
     rb"(?P<sound>(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)++)|\\u[dD][89a-fA-F]..",
     re.DOTALL,
@@ -65,17 +68,50 @@ class HookRequest:
 def parse(body: bytes, max_depth: int = MAX_DEPTH) -> HookRequest:
     """The request in *body*, or :class:`BadRequest` naming the field or prefetch key."""
     require_utf8(body)
-    members = _members(body)
+    members, prefetch = _parted(body) or _parted_anyhow(body)
     _require_small(members)
-    prefetch: dict[str, memoryview] = {}
-    envelope: dict[str, Any] = {}
-    for key, raw in members.items():
-        if key == "prefetch":
-            envelope[key], prefetch = _prefetch(raw)
-        else:
-            envelope[key] = loads(bytes(raw), below("", key), depth=2, max_depth=max_depth)
+    envelope = {
+        key: loads(bytes(raw), below("", key), depth=2, max_depth=max_depth)
+        for key, raw in members.items()
+        if key != "prefetch"
+    }
+    if "prefetch" in members:
+        envelope["prefetch"] = _stub(memoryview(members["prefetch"]))
+    if prefetch is not None:
+        envelope["prefetch"] = {key: _stub(value) for key, value in prefetch.items()}
     require_shape(envelope, _SCHEMA)
-    return _hook_request(envelope, prefetch)
+    return _hook_request(envelope, prefetch or {})
+
+
+def _parted(body: bytes) -> _Parts | None:
+    """Envelope and prefetch of a body whose last member is prefetch, as clients send it: one pass less.
+
+    With null in the place of its value the object must be whole; then what was replaced, up to the body's last
+    brace, is the value, provided it is one object. Whatever does not fit is parted the longer way.
+    """
+    at = body.find(PREFETCH)
+    start = body.find(b"{", at + len(PREFETCH))
+    end = body.rfind(b"}")
+    if at < 0 or not 0 < start < end or body[at + len(PREFETCH) : start].strip(JSON_SPACE) != b":":
+        return None
+    try:
+        head = _members(body[:start] + b"null}")
+        values = _views(memoryview(body)[start:end])
+    except BadRequest:
+        return None
+    return (head, values) if "prefetch" in head and not body[end + 1 :].strip(JSON_SPACE) else None
+
+
+def _parted_anyhow(body: bytes) -> _Parts:
+    members = _members(body)
+    raw = members.get("prefetch")
+    holds = raw is not None and memoryview(raw)[0] == ord("{")
+    return members, _views(raw) if raw is not None and holds else None
+
+
+def _views(prefetch: bytes | memoryview | msgspec.Raw) -> dict[str, memoryview]:
+    """CDS Hooks: a key is absent, null or a resource. The values as views into the body."""
+    return {key: memoryview(value) for key, value in _members(prefetch, "prefetch").items()}
 
 
 class _Name:
@@ -105,11 +141,11 @@ class _Names:
         return _Name(text)
 
 
-def _decode(body: bytes, path: str) -> dict[_Name, msgspec.Raw]:
+def _decode(body: bytes | memoryview | msgspec.Raw, path: str) -> dict[_Name, msgspec.Raw]:
     return msgspec.json.decode(body, type=dict[_Name, msgspec.Raw], dec_hook=_Names(path))
 
 
-def _members(body: bytes, path: str = "") -> dict[str, msgspec.Raw]:
+def _members(body: bytes | memoryview | msgspec.Raw, path: str = "") -> dict[str, msgspec.Raw]:
     """The members of one JSON object, their values undecoded but known to be well-formed."""
     made: dict[str, msgspec.Raw] = {}
     for name, raw in _split(body, path).items():
@@ -121,14 +157,14 @@ def _members(body: bytes, path: str = "") -> dict[str, msgspec.Raw]:
     return made
 
 
-def _split(body: bytes, path: str) -> dict[_Name, msgspec.Raw]:
+def _split(body: bytes | memoryview | msgspec.Raw, path: str) -> dict[_Name, msgspec.Raw]:
     try:
         try:
             return _decode(body, path)
         except msgspec.ValidationError:
             raise BadRequest("The body must be a JSON object.", code="structure") from None
         except msgspec.DecodeError:
-            return _decode(_without_lone_surrogates(body), path)
+            return _decode(_without_lone_surrogates(bytes(body)), path)
     except msgspec.DecodeError:
         raise BadRequest("The body is not well-formed JSON.", code="structure") from None
     except RecursionError:
@@ -145,18 +181,9 @@ def _without_lone_surrogates(body: bytes) -> bytes:
 
 
 def _require_small(members: Mapping[str, msgspec.Raw]) -> None:
-    size = sum(len(memoryview(raw)) for key, raw in members.items() if key != "prefetch")
+    size = sum(len(raw) for key, raw in members.items() if key != "prefetch")
     if size > MAX_ENVELOPE:
         raise BadRequest("The request is too long outside its prefetch. Send the fields of CDS Hooks.", code="too-long")
-
-
-def _prefetch(raw: msgspec.Raw) -> tuple[Any, dict[str, memoryview]]:
-    """The stub the schema sees, and the values as views. CDS Hooks: a key is absent, null or a resource."""
-    view = memoryview(raw)
-    if view[0] != ord("{"):
-        return _stub(view), {}
-    values = {key: memoryview(value) for key, value in _members(raw, "prefetch").items()}
-    return {key: _stub(value) for key, value in values.items()}, values
 
 
 def _stub(value: memoryview) -> Any:
