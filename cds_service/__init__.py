@@ -19,6 +19,7 @@ store/              what outlives a process: used tokens, issued cards, feedback
 service             the one service: fills what is missing, decides, responds
 books               what is kept of answers and of feedback; ``watch`` audits and counts
 app                 routes, headers, errors, the clock
+sandbox/            demo mode: the testers' page, and the stories as a FHIR server
 assemble            from the environment to the application, or every reason why not
 server              the server ``serve`` runs
 ==================  ==================================================================================

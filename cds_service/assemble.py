@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from flask import Flask
 
+from cds_service import sandbox
 from cds_service.app import Parts, create_app
 from cds_service.books import Books
 from cds_service.catalogue import CatalogueError, load
@@ -17,6 +18,7 @@ from cds_service.ehr.fill import CallBack
 from cds_service.knowledge import Knowledge
 from cds_service.outbound.address import Address
 from cds_service.outbound.fetch import Deadline, Outbound
+from cds_service.sandbox.fhir import fhir_endpoint
 from cds_service.service import CardService
 from cds_service.settings import Settings, SettingsError, read_settings
 from cds_service.store.database import FOR_FEEDBACK, Database, DatabaseUrlError, StoreDown, database_url
@@ -124,7 +126,10 @@ def assemble(checked: Checked, draining: Callable[[], bool] = lambda: False) -> 
     call_back = CallBack(outbound, budget=settings.budget, slots=CALL_BACK_SLOTS)
     service = CardService(knowledge, settings.base_url, call_back)
     books = _books(settings, knowledge, database, Database(url, time.monotonic, FOR_FEEDBACK))
-    return create_app(Parts(service, settings, door, watch, books, draining, lambda: database.up))
+    app = create_app(Parts(service, settings, door, watch, books, draining, lambda: database.up))
+    if settings.demo:
+        app.register_blueprint(fhir_endpoint(sandbox.folder(), settings.base_url))
+    return app
 
 
 def _books(settings: Settings, knowledge: Knowledge, database: Database, patient_database: Database) -> Books:

@@ -147,3 +147,12 @@ def test_keys_that_cannot_be_fetched_refuse_the_token(tmp_path: Path) -> None:
         path = registry(tmp_path, jwks_file=..., jku=f"{server.base}/jwks", fhir=[INTERNAL])
         lines = explain_token(check({"CDS_CLIENTS": str(path)}, "demo"), token(), "/cds-services/rr-all")
     assert any(line.startswith("WRONG") and "alg, kid" in line for line in lines)
+
+
+def test_demo_mode_serves_the_stories_as_a_fhir_server_and_production_does_not(tmp_path: Path) -> None:
+    store = {"CDS_DATABASE_URL": f"sqlite:///{tmp_path}/s.db"}
+    demo = assemble(check(store, "demo")).test_client()
+    assert demo.get("/fhir/metadata").get_json()["resourceType"] == "CapabilityStatement"
+    production = assemble(check(SAFE | store | {"CDS_CLIENTS": str(registry(tmp_path))})).test_client()
+    for path in ("/", "/fhir/metadata", "/fhir/Patient"):
+        assert production.get(path).status_code == 404

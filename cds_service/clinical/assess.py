@@ -9,7 +9,7 @@ from cds_service.clinical.age import age_in_months
 from cds_service.clinical.checks import Situation
 from cds_service.clinical.classify import classify
 from cds_service.clinical.disease_rules import blasts_of_another_leukemia
-from cds_service.clinical.facts import Diagnosis, Facts, Lineage, SetAside
+from cds_service.clinical.facts import Diagnosis, Fact, Facts, Lineage, SetAside
 from cds_service.clinical.history import modifiers as history_modifiers
 from cds_service.clinical.lineage import lineage
 from cds_service.clinical.options import AssessedOption, assess_options
