@@ -10,6 +10,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+from cds_service.change import WORDS as CHANGES
 from cds_service.chart.meanings import MEANINGS
 from cds_service.chart.select import READ
 from cds_service.chart.set_aside import SET_ASIDE_REASONS
@@ -35,6 +36,7 @@ LONGEST = {
 }
 """The longest text each placeholder of a sentence can be filled with."""
 
+CHANGE_FIELDS = {"low", "high", "unit", "range", "date", "site"}
 TOKENS = frozenset({"context.userId", "context.patientId", "context.encounterId"})
 """The tokens patient-view marks for prefetch templates."""
 
@@ -286,12 +288,15 @@ def _wording_faults(data: Mapping[str, dict[str, Any]]) -> Iterator[str]:
         "set_aside": SET_ASIDE_REASONS,
         "value": reasons.VALUES,
         "report": reasons.REPORTS,
+        "change": CHANGES,
     }
     for table, names in needed.items():
         yield from _both_ways(f"wording.toml: {table}", set(names), set(data["wording"][table]))
     yield from _both_ways("options.toml: reasons", set(reasons.OPTION_REASONS), set(data["options"]["reasons"]))
     for key, text in data["options"]["reasons"].items():
         yield from _placeholder_faults(f"options.toml: reasons.{key}", text, {"date", "age", "courses", "relapses"})
+    for key, text in data["wording"]["change"].items():
+        yield from _placeholder_faults(f"wording.toml: change.{key}", text, CHANGE_FIELDS)
     for rule in data["rules"]["rule"]:
         said = reasons.RULE_REASONS.get(rule["id"], frozenset())
         yield from _both_ways(f"rules.toml: {rule['id']}.reason", set(said), set(rule["reason"]))

@@ -1,21 +1,26 @@
 """One database by URL: SQLite in a file, or PostgreSQL. A database that is away is found out fast and once.
 
-A try is bounded, and after a failure nobody tries again for a while: how long both last is the caller's
-choice. Answers to hooks hardly wait for storage; feedback, which must not be lost, waits longer.
+A try is bounded, whoever stands in line leaves when it does not move, and after a failure nobody tries again
+for a while: how long each lasts is the caller's choice. Answers to hooks hardly wait for storage; feedback,
+which must not be lost, waits longer.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from sqlite3 import OperationalError
 from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
@@ -24,17 +29,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds to wait for a lock, a statement or a free connection, and seconds without a try after a failure."""
+    """Seconds to wait for a lock or a statement; in a line that stands still; and without a try after a failure."""
 
     wait: float
+    standstill: float
     rest: float
 
 
-FOR_HOOKS = Patience(wait=0.25, rest=5.0)
-FOR_FEEDBACK = Patience(wait=1.5, rest=0.5)
-FOR_OPERATORS = Patience(wait=60.0, rest=0.0)
+FOR_HOOKS = Patience(wait=0.25, standstill=0.05, rest=5.0)
+FOR_FEEDBACK = Patience(wait=1.5, standstill=0.25, rest=0.5)
+FOR_OPERATORS = Patience(wait=60.0, standstill=60.0, rest=0.0)
 MIGRATIONS = Path(__file__).parent / "migrations"
 POSTGRESQL = "postgresql+psycopg"
+_CONNECTIONS = {"sqlite": 1, POSTGRESQL: 5}
+"""SQLite has one writer: its users wait in our line, which is fair, and not for its lock."""
+_SWITCH_SECONDS = 0.01
 _ONE_MIGRATION = 0x72722D616C6C
 """Key of the PostgreSQL advisory lock that lets one process migrate at a time."""
 
@@ -68,9 +77,13 @@ class Database:
     def __init__(self, url: URL, clock: Callable[[], float], patience: Patience = FOR_HOOKS) -> None:
         self._engine = _engine(url, patience.wait)
         self._clock = clock
-        self._rest = patience.rest
+        self._patience = patience
         self._lock = threading.Lock()
         self._opening = threading.Lock()
+        self._line = threading.Condition()
+        self._most = _CONNECTIONS[url.drivername]
+        self._busy = 0
+        self._moved = 0.0
         self._failures = 0
         self._rest_until = float("-inf")
         self._migrated = False
@@ -85,21 +98,24 @@ class Database:
 
         Raises :class:`StoreDown`, or SQLAlchemy's IntegrityError for a row that is there already.
         """
+        failures = self._failures
         if not self._may_try():
             raise StoreDown
-        try:
-            if not self._migrated:
-                self._migrate(self._failures)
-            with self._engine.begin() as connection:
-                done = work(connection)
-        except IntegrityError:
-            raise
-        except (SQLAlchemyError, OSError) as error:
-            self._failures += 1
-            self._rest_until = self._clock() + self._rest
-            raise StoreDown from error
-        self._rest_until = float("-inf")
-        return done
+        with self._turn(failures):
+            try:
+                if not self._migrated:
+                    self._migrate(failures)
+                with self._engine.begin() as connection:
+                    done = work(connection)
+            except IntegrityError:
+                self._rest_until = float("-inf")
+                raise
+            except (SQLAlchemyError, OSError) as error:
+                self._failures += 1
+                self._rest_until = self._clock() + self._patience.rest
+                raise StoreDown from error
+            self._rest_until = float("-inf")
+            return done
 
     def close(self) -> None:
         """Give every pooled connection back."""
@@ -113,8 +129,33 @@ class Database:
             now = self._clock()
             if now < self._rest_until:
                 return False
-            self._rest_until = now + self._rest
+            self._rest_until = now + self._patience.rest
             return True
+
+    @contextmanager
+    def _turn(self, failures: int) -> Iterator[None]:
+        """Wait in line for a connection. Who sees nobody come out for too long, or fail, leaves.
+
+        So one caller finds out what is wrong, and the threads of the others answer what needs no database.
+        """
+        with self._line:
+            if not self._busy:
+                self._moved = self._clock()
+            while self._busy == self._most and self._moving():
+                self._line.wait(self._patience.standstill)
+            if not self._moving() or self._failures != failures:
+                raise StoreDown
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._line:
+                self._moved = self._clock()
+                self._busy -= 1
+                self._line.notify_all()
+
+    def _moving(self) -> bool:
+        return not self._busy or self._clock() - self._moved <= self._patience.standstill
 
     def _migrate(self, failures: int) -> None:
         """Once; who comes meanwhile waits, and does not try again what has just failed for another."""
@@ -124,6 +165,12 @@ class Database:
             if not self._migrated:
                 migrate(self._engine)
                 self._migrated = True
+
+
+def insert_new(connection: Connection, table: Table) -> Any:
+    """An INSERT that leaves out each row that is there already."""
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing()
 
 
 def migrate(engine: Engine) -> None:
@@ -142,19 +189,36 @@ def _engine(url: URL, wait: float) -> Engine:
         limits = f"-c statement_timeout={int(wait * 1000)} -c lock_timeout={int(wait * 1000)}"
         return create_engine(
             url,
-            pool_timeout=wait,
+            pool_size=_CONNECTIONS[POSTGRESQL],
+            max_overflow=0,
             pool_pre_ping=True,
+            hide_parameters=True,
             connect_args={"connect_timeout": 1, "options": limits},
         )
-    # One connection: its users wait in line here, where waiting is fair, and not for SQLite's lock.
-    engine = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=wait, connect_args={"timeout": wait})
-    event.listen(engine, "connect", _set_up_sqlite)
+    connections = _CONNECTIONS["sqlite"]
+    engine = create_engine(
+        url, pool_size=connections, max_overflow=0, hide_parameters=True, connect_args={"timeout": wait}
+    )
+    event.listen(engine, "connect", lambda connection, _: _set_up_sqlite(connection, wait))
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
 
 
-def _set_up_sqlite(connection: Any, _: object) -> None:
+def _set_up_sqlite(connection: Any, wait: float) -> None:
     """Committed means on disk; readers do not wait for the writer. Transactions begin where we say."""
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _switch_to_wal(connection, time.monotonic() + wait)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _switch_to_wal(connection: Any, until: float) -> None:
+    """SQLite itself does not wait while another process makes the same switch of a new database."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            return
+        except OperationalError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_SWITCH_SECONDS)

@@ -13,10 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert
-from sqlalchemy.dialects import postgresql, sqlite
 
 from cds_service.hooks.feedback import FeedbackItem, OverrideReason
-from cds_service.store.database import Database
+from cds_service.store.database import Database, insert_new
 from cds_service.store.tables import accepted_suggestion, feedback_event, override_reason
 
 OTHER = "other"
@@ -40,20 +39,23 @@ class FeedbackStore:
 
         All are on disk when this returns. Raises :class:`StoreDown`, and then none is acknowledged.
         """
+        # In one order everywhere: two batches that share items then wait for one another in turn, never both.
+        by_digest = sorted({_digest(item, client): item for item in reversed(items)}.items())
         return self._database.run(
-            lambda connection: sum(self._append(connection, item, client, received) for item in items)
+            lambda connection: sum(self._append(connection, *each, client, received) for each in by_digest)
         )
 
-    def _append(self, connection: Connection, item: FeedbackItem, client: str, received: int) -> bool:
+    def _append(self, connection: Connection, digest: bytes, item: FeedbackItem, client: str, received: int) -> bool:
         event = {
-            "item": _digest(item, client),
+            "item": digest,
             "received": received,
             "client": client,
             "card": _uuid(item.card),
             "outcome": item.outcome,
             "happened": milliseconds(item.outcome_timestamp),
         }
-        made = connection.execute(_insert_new(connection, event)).scalar()
+        new = insert_new(connection, feedback_event).values(event).returning(feedback_event.c.id)
+        made = connection.execute(new).scalar()
         if made is None:
             return False
         _insert_all(connection, accepted_suggestion, _suggestions(made, item))
@@ -78,12 +80,6 @@ class FeedbackStore:
 def milliseconds(moment: datetime) -> int:
     """Since 1970-01-01 UTC."""
     return int(moment.timestamp() * 1000)
-
-
-def _insert_new(connection: Connection, event: dict[str, Any]) -> Any:
-    """The event unless it is there already; its id if it is new."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(feedback_event).values(event).on_conflict_do_nothing().returning(feedback_event.c.id)
 
 
 def _insert_all(connection: Connection, table: Any, rows: Iterable[dict[str, Any]]) -> None:

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
-from cds_service.store.database import Database, StoreDown
+from cds_service.store.database import Database, StoreDown, insert_new
 from cds_service.store.tables import issued_card, issued_suggestion
 
 MOST_WAITING = 10_000
@@ -116,11 +116,12 @@ class Ledger:
 
 
 def _insert(connection: Connection, batch: Sequence[IssuedCard]) -> None:
-    connection.execute(insert(issued_card), [card.row for card in batch])
+    # A database that went away while it committed may have kept the batch that is now tried again.
+    connection.execute(insert_new(connection, issued_card), [card.row for card in batch])
     suggestions = [
         {"suggestion": uuid, "card": card.card, "kind": kind}
         for card in batch
         for uuid, kind in card.suggestions.items()
     ]
     if suggestions:
-        connection.execute(insert(issued_suggestion), suggestions)
+        connection.execute(insert_new(connection, issued_suggestion), suggestions)
