@@ -1,4 +1,4 @@
-"""The command line: serve, assess, cards, check, verify-jwt, setup-sheet. An error is one line that says what to do."""
+"""The command line. Every error is one line that says what to do."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from cds_service.server import serve as serve_until_stopped
 from cds_service.service import CardService, view_of_file
 from cds_service.settings import DEMO_BASE_URL
 from cds_service.setup_sheet import EHRS, setup_sheet
+from cds_service.store_commands import store
 from cds_service.timeline_text import assessment_text
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -141,6 +142,9 @@ def setup_sheet_command(ehr: str) -> None:
     """Print what an EHR analyst must type: URLs, prefetch queries, keys, scopes."""
     checked = _checked("demo", 1)
     click.echo(setup_sheet(checked.knowledge, checked.settings.base_url, ehr))
+
+
+main.add_command(store)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,15 @@ from cds_service.outbound.fetch import Deadline, Outbound
 from cds_service.sandbox.fhir import fhir_endpoint
 from cds_service.service import CardService
 from cds_service.settings import Settings, SettingsError, read_settings
-from cds_service.store.database import FOR_FEEDBACK, Database, DatabaseUrlError, StoreDown, database_url
+from cds_service.store.database import (
+    FOR_FEEDBACK,
+    FOR_HOOKS,
+    Database,
+    DatabaseUrlError,
+    Patience,
+    StoreDown,
+    database_url,
+)
 from cds_service.store.feedback import FeedbackStore
 from cds_service.store.ledger import Ledger
 from cds_service.store.remembered import Remembered
@@ -110,10 +118,7 @@ def assemble(checked: Checked, draining: Callable[[], bool] = lambda: False) -> 
     """The application. The database is opened here, and the service starts without it when it is away."""
     settings, knowledge = checked.settings, checked.knowledge
     outbound = Outbound()
-    url = database_url(settings.database_url)
-    database = Database(url, time.monotonic)
-    with suppress(StoreDown):
-        database.run(lambda connection: None)
+    database = _opened(settings, FOR_HOOKS)
     watch = Watch(knowledge.digest, {system for system, _ in knowledge.meanings}, settings.patient_key)
     door = Door(
         checked.clients,
@@ -125,11 +130,19 @@ def assemble(checked: Checked, draining: Callable[[], bool] = lambda: False) -> 
     )
     call_back = CallBack(outbound, budget=settings.budget, slots=CALL_BACK_SLOTS)
     service = CardService(knowledge, settings.base_url, call_back)
-    books = _books(settings, knowledge, database, Database(url, time.monotonic, FOR_FEEDBACK))
+    books = _books(settings, knowledge, database, _opened(settings, FOR_FEEDBACK))
     app = create_app(Parts(service, settings, door, watch, books, draining, lambda: database.up))
     if settings.demo:
         app.register_blueprint(fhir_endpoint(sandbox.folder(), settings.base_url))
     return app
+
+
+def _opened(settings: Settings, patience: Patience) -> Database:
+    """The database, its tables up to date, unless it is away."""
+    database = Database(database_url(settings.database_url), time.monotonic, patience)
+    with suppress(StoreDown):
+        database.run(lambda connection: None)
+    return database
 
 
 def _books(settings: Settings, knowledge: Knowledge, database: Database, patient_database: Database) -> Books:

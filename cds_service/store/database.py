@@ -36,7 +36,7 @@ class Patience:
     rest: float
 
 
-FOR_HOOKS = Patience(wait=0.25, standstill=0.05, rest=5.0)
+FOR_HOOKS = Patience(wait=0.25, standstill=0.1, rest=5.0)
 FOR_FEEDBACK = Patience(wait=1.5, standstill=0.25, rest=0.5)
 FOR_OPERATORS = Patience(wait=60.0, standstill=60.0, rest=0.0)
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -27,14 +27,11 @@ class Remembered:
 
     def patient(self, issuer: str, patient_id: str) -> bytes:
         """The digest that stands for a patient of *issuer*."""
-        return self._digest(["patient", issuer, patient_id])
+        return patient_digest(self._key, issuer, patient_id)
 
     def evidence(self, assessment: dict[str, Any]) -> bytes:
         """The digest of class, Philadelphia status and deciding evidence of an assessment as JSON."""
-        return self._digest([assessment[name] for name in ("classification", "ph_status", "evidence")])
-
-    def _digest(self, said: list[Any]) -> bytes:
-        return hmac.new(self._key, json.dumps(said, sort_keys=True).encode(), hashlib.sha256).digest()
+        return _digest(self._key, [assessment[name] for name in ("classification", "ph_status", "evidence")])
 
     def was_answered(self, patient: bytes, evidence: bytes, since: int) -> bool:
         """Whether a card on the same grounds was accepted or overridden after *since* (milliseconds since 1970)."""
@@ -50,3 +47,12 @@ class Remembered:
             return self._database.run(lambda connection: connection.execute(asked).first() is not None)
         except StoreDown:
             return False
+
+
+def patient_digest(key: bytes, issuer: str, patient_id: str) -> bytes:
+    """What stands for a patient of *issuer* under the site's *key*."""
+    return _digest(key, ["patient", issuer, patient_id])
+
+
+def _digest(key: bytes, said: list[Any]) -> bytes:
+    return hmac.new(key, json.dumps(said, sort_keys=True).encode(), hashlib.sha256).digest()

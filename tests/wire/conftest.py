@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from waitress import create_server
 
 from cds_service.settings import Settings
-from cds_service.store.database import Database, database_url
+from cds_service.store.database import FOR_FEEDBACK, Database, database_url
 
 
 @pytest.fixture
@@ -30,7 +30,9 @@ def settings() -> Settings:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    return Database(database_url(f"sqlite:///{tmp_path}/store.db"), time.monotonic)
+    made = Database(database_url(f"sqlite:///{tmp_path}/store.db"), time.monotonic, FOR_FEEDBACK)
+    made.run(lambda connection: None)
+    return made
 
 
 @pytest.fixture
