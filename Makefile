@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 FHIR_SERVER := build/fhir-server
 
-.PHONY: run test check golden reliability fuzz fhir-server-test wheel image image-steps lock sbom clean
+.PHONY: run test check golden reliability fuzz fhir-server-test deploy-check wheel image image-steps lock sbom clean
 
 run: .venv/.run
 	$(BIN)/cds-service serve --mode demo --port $(PORT)
@@ -41,6 +41,10 @@ fhir-server-test: .venv/.dev $(FHIR_SERVER)/classpath
 $(FHIR_SERVER)/classpath: $(wildcard tests/fhir_server/server/*)
 	@command -v mvn >/dev/null || { echo "Java 17 and Maven are needed. On Debian or Ubuntu: sudo apt-get install openjdk-17-jdk-headless maven" >&2; exit 1; }
 	mvn -B -q -f tests/fhir_server/server compile dependency:build-classpath -Dmdep.outputFile=$(CURDIR)/$@
+
+# What deploy/ ships, read by the tools that will read it. Needs Go and the network once.
+deploy-check:
+	sh deploy/check.sh
 
 wheel: .venv/.dev
 	$(BIN)/python -m pip wheel -q --no-deps --wheel-dir dist .

@@ -17,7 +17,7 @@ from cds_service.compose import assessment_json
 from cds_service.decision import Decision
 from cds_service.errors import ServiceError
 from cds_service.knowledge import Knowledge
-from cds_service.server import Lifecycle
+from cds_service.lifecycle import Lifecycle
 from cds_service.server import serve as serve_until_stopped
 from cds_service.service import CardService, view_of_file
 from cds_service.settings import DEMO_BASE_URL
@@ -71,7 +71,7 @@ def _listen(checked: Checked, host: str, port: int) -> None:  # pragma: no cover
     base = checked.settings.base_url
     logs.configure(sys.stderr)
     lifecycle = Lifecycle()
-    app = assemble(checked, draining=lambda: lifecycle.draining)
+    app = assemble(checked, lifecycle)
     if checked.settings.demo:
         click.echo(f"DEMO MODE: answers anyone on this machine; synthetic data only.\n{base}/cds-services", err=True)
     try:

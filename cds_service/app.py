@@ -31,6 +31,7 @@ from cds_service.errors import (
 from cds_service.hooks.discovery import discovery
 from cds_service.hooks.envelope import parse
 from cds_service.hooks.feedback import read_feedback
+from cds_service.lifecycle import Lifecycle
 from cds_service.openapi import openapi
 from cds_service.service import CardService
 from cds_service.settings import Settings
@@ -46,14 +47,14 @@ _ORIGIN = re.compile(r"[!-~]{1,512}")
 
 @dataclass(frozen=True)
 class Parts:
-    """What the routes stand on. *draining*: this process is about to end; *store_up*: the database answers."""
+    """What the routes stand on. *store_up*: the database answers."""
 
     service: CardService
     settings: Settings
     door: Door
     watch: Watch
     books: Books
-    draining: Callable[[], bool]
+    lifecycle: Lifecycle
     store_up: Callable[[], bool]
 
 
@@ -137,7 +138,7 @@ def _add_operation_routes(app: Flask, parts: Parts) -> None:
     @app.get("/readyz")
     def readyz() -> Response:
         known = {"digest": service.digest}
-        if parts.draining():
+        if parts.lifecycle.draining:
             return _private(_json({"status": "draining", "reasons": [DRAINING]} | known, 503))
         if not parts.store_up():
             return _private(_json({"status": "degraded", "reasons": [STORE_DOWN]} | known))
@@ -145,7 +146,7 @@ def _add_operation_routes(app: Flask, parts: Parts) -> None:
 
     @app.get("/metrics")
     def metrics() -> Response:
-        text = parts.watch.exposition(parts.store_up(), parts.books.ledger)
+        text = parts.watch.exposition(parts.store_up(), parts.books.ledger, parts.lifecycle)
         return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/version")

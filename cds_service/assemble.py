@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from cds_service.catalogue import CatalogueError, load
 from cds_service.comments import keeping
 from cds_service.ehr.fill import CallBack
 from cds_service.knowledge import Knowledge
+from cds_service.lifecycle import Lifecycle
 from cds_service.outbound.address import Address
 from cds_service.outbound.fetch import Deadline, Outbound
 from cds_service.sandbox.fhir import fhir_endpoint
@@ -114,7 +115,7 @@ def _no_key(settings: Settings, client: Client) -> str:
     return f"{where}: needs CDS_PATIENT_KEY, under which a patient is remembered; set it, or use 0"
 
 
-def assemble(checked: Checked, draining: Callable[[], bool] = lambda: False) -> Flask:
+def assemble(checked: Checked, lifecycle: Lifecycle | None = None) -> Flask:
     """The application. The database is opened here, and the service starts without it when it is away."""
     settings, knowledge = checked.settings, checked.knowledge
     outbound = Outbound()
@@ -131,7 +132,7 @@ def assemble(checked: Checked, draining: Callable[[], bool] = lambda: False) -> 
     call_back = CallBack(outbound, budget=settings.budget, slots=CALL_BACK_SLOTS)
     service = CardService(knowledge, settings.base_url, call_back)
     books = _books(settings, knowledge, database, _opened(settings, FOR_FEEDBACK))
-    app = create_app(Parts(service, settings, door, watch, books, draining, lambda: database.up))
+    app = create_app(Parts(service, settings, door, watch, books, lifecycle or Lifecycle(), lambda: database.up))
     if settings.demo:
         app.register_blueprint(fhir_endpoint(sandbox.folder(), settings.base_url))
     return app

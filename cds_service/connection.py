@@ -82,6 +82,8 @@ class _Refusal(_Last, ErrorTask):
         request: Any = self.request
         server: Any = self.channel.server
         error = _service_error(request.error.code, server.max_body)
+        if error.status == 503:
+            server.lifecycle.refuse()
         body = json.dumps(error.outcome(), separators=(",", ":")).encode()
         self.status = f"{error.status} {HTTPStatus(error.status).phrase}"
         self.response_headers = [*_headers(request.headers.get("ORIGIN", "")), *error.headers.items()]

@@ -25,6 +25,7 @@ from waitress.server import TcpWSGIServer
 
 from cds_service.calls import Calls
 from cds_service.connection import Busy, Connection
+from cds_service.lifecycle import Lifecycle
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -67,24 +68,6 @@ class Limits:
     """Told to stop: load balancers see /readyz before the port closes."""
     drain_seconds: float = 30.0
     """Told to stop: whatever is unanswered then is dropped."""
-
-
-class Lifecycle:
-    """Whether the process was told to stop, for the readiness page; a second time means at once."""
-
-    def __init__(self) -> None:
-        self._told = 0
-
-    def stop(self) -> None:
-        self._told += 1
-
-    @property
-    def draining(self) -> bool:
-        return self._told > 0
-
-    @property
-    def hurried(self) -> bool:
-        return self._told > 1
 
 
 def serve(

@@ -21,11 +21,12 @@ from prometheus_client import (
 )
 
 from cds_service.decision import Decision
+from cds_service.lifecycle import Lifecycle
 from cds_service.store.ledger import Ledger
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 OTHER = "other"
-disable_created_metrics()  # the time each counter was made: twice the lines, and nobody asks
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the time each counter was made: twice the lines, and nobody asks
 
 
 @dataclass
@@ -71,6 +72,7 @@ class Watch:
         self._feedback = Counter(
             "cds_feedback_items", "Feedback kept; repeated: was kept before.", ["item"], registry=r
         )
+        self._overload = Gauge("cds_overload_refusals", "Calls refused because too many waited.", registry=r)
         self._waiting = Gauge("cds_ledger_waiting", "Issued cards not yet written.", registry=r)
         self._dropped = Gauge("cds_ledger_dropped", "Issued cards that were never written.", registry=r)
         self._store_up = Gauge("cds_store_up", "1 while the database answers, else 0.", registry=r)
@@ -138,9 +140,10 @@ class Watch:
         self._feedback.labels("new").inc(new)
         self._feedback.labels("repeated").inc(repeated)
 
-    def exposition(self, store_up: bool, ledger: Ledger) -> bytes:
+    def exposition(self, store_up: bool, ledger: Ledger, lifecycle: Lifecycle) -> bytes:
         """Prometheus text format."""
         self._store_up.set(store_up)
         self._waiting.set(ledger.waiting)
         self._dropped.set(ledger.dropped)
+        self._overload.set(lifecycle.refused)
         return generate_latest(self._registry)

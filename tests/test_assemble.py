@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cds_service.assemble import Unfit, assemble, check, explain_token
+from cds_service.lifecycle import Lifecycle
 from cds_service.trust.jwks import PinnedKeys
 from tests.ehr.bad_server import answer, serving
 from tests.trust import ISSUER, jwk, key_set, token
@@ -128,7 +129,10 @@ def test_the_service_starts_without_its_database_and_says_so(tmp_path: Path) -> 
 
 def test_readiness_turns_when_the_process_is_told_to_end(tmp_path: Path) -> None:
     environ = {"CDS_DATABASE_URL": f"sqlite:///{tmp_path}/s.db"}
-    client = assemble(check(environ, "demo"), draining=lambda: True).test_client()
+    lifecycle = Lifecycle()
+    client = assemble(check(environ, "demo"), lifecycle).test_client()
+    assert client.get("/readyz").status_code == 200
+    lifecycle.stop()
     assert client.get("/readyz").status_code == 503
 
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -44,6 +45,8 @@ POSTGRESQL = "postgresql+psycopg"
 _CONNECTIONS = {"sqlite": 1, POSTGRESQL: 5}
 """SQLite has one writer: its users wait in our line, which is fair, and not for its lock."""
 _SWITCH_SECONDS = 0.01
+_SERVERS_OWN = 0.1
+"""Seconds more than the server's own limit, so that a server that lives says itself that it took too long."""
 _ONE_MIGRATION = 0x72722D616C6C
 """Key of the PostgreSQL advisory lock that lets one process migrate at a time."""
 
@@ -110,7 +113,7 @@ class Database:
             except IntegrityError:
                 self._rest_until = float("-inf")
                 raise
-            except (SQLAlchemyError, OSError) as error:
+            except (SQLAlchemyError, OSError, CommandError) as error:
                 self._failures += 1
                 self._rest_until = self._clock() + self._patience.rest
                 raise StoreDown from error
@@ -187,7 +190,7 @@ def migrate(engine: Engine) -> None:
 def _engine(url: URL, wait: float) -> Engine:
     if url.drivername == POSTGRESQL:
         limits = f"-c statement_timeout={int(wait * 1000)} -c lock_timeout={int(wait * 1000)}"
-        return create_engine(
+        engine = create_engine(
             url,
             pool_size=_CONNECTIONS[POSTGRESQL],
             max_overflow=0,
@@ -195,6 +198,8 @@ def _engine(url: URL, wait: float) -> Engine:
             hide_parameters=True,
             connect_args={"connect_timeout": 1, "options": limits},
         )
+        event.listen(engine, "do_connect", lambda _, __, given, named: _connector(wait)(*given, **named))
+        return engine
     connections = _CONNECTIONS["sqlite"]
     engine = create_engine(
         url, pool_size=connections, max_overflow=0, hide_parameters=True, connect_args={"timeout": wait}
@@ -202,6 +207,12 @@ def _engine(url: URL, wait: float) -> Engine:
     event.listen(engine, "connect", lambda connection, _: _set_up_sqlite(connection, wait))
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
+
+
+def _connector(wait: float) -> Callable[..., Any]:
+    from cds_service.store.bounded import connector  # its driver is installed where it is used
+
+    return connector(wait + _SERVERS_OWN)
 
 
 def _set_up_sqlite(connection: Any, wait: float) -> None:

@@ -15,8 +15,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cds_service.assemble import assemble, check
+from cds_service.lifecycle import Lifecycle
 from cds_service.logs import configure
-from cds_service.server import Lifecycle, serve
+from cds_service.server import serve
 from tests.reliability.load import request_bytes
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def main(port: int) -> None:
     configure(sys.stderr)
     checked = check(os.environ, "demo")
     lifecycle = Lifecycle()
-    app = with_stuck_page(assemble(checked, draining=lambda: lifecycle.draining))
+    app = with_stuck_page(assemble(checked, lifecycle))
     serve(app, host="127.0.0.1", port=port, max_body=checked.settings.max_body, lifecycle=lifecycle)
 
 

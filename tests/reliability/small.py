@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cds_service.server import Lifecycle, Limits, Server, listen
+from cds_service.lifecycle import Lifecycle
+from cds_service.server import Limits, Server, listen
 
 MAX_BODY = 1024
 SHORT = Limits(

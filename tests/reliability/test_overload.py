@@ -112,7 +112,7 @@ def test_answered_bodies_are_no_longer_held() -> None:
 
 
 def test_a_refusal_has_the_headers_the_application_gives_its_errors() -> None:
-    app = assemble(check({}, "demo"), draining=lambda: False)
+    app = assemble(check({}, "demo"))
     origin = "https://ehr.example.org"
     theirs = dict(app.test_client().get("/nothing", headers={"Origin": origin}).headers)
     with started(replace(SHORT, queue=0), app) as server:

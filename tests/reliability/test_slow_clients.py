@@ -12,7 +12,8 @@ from dataclasses import replace
 import pytest
 
 from cds_service.connection import Connection
-from cds_service.server import ACCEPTED_AT_ONCE, Lifecycle, Server, listen
+from cds_service.lifecycle import Lifecycle
+from cds_service.server import ACCEPTED_AT_ONCE, Server, listen
 from tests.reliability.small import MAX_BODY, SHORT, Pages, Started, read_to_end, started, until
 
 HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n"

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import pytest
 
-from cds_service.server import Lifecycle, Limits, serve
+from cds_service.lifecycle import Lifecycle
+from cds_service.server import Limits, serve
 from tests.reliability import stopping
 from tests.reliability.launch import free_port
 from tests.reliability.small import SHORT, Pages, read_to_end, started, until

@@ -17,8 +17,9 @@ import requests
 from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, generate_private_key
 
 from cds_service.assemble import assemble, check
+from cds_service.lifecycle import Lifecycle
 from cds_service.sandbox.fhir import fhir_endpoint
-from cds_service.server import Lifecycle, Limits, Server, listen
+from cds_service.server import Limits, Server, listen
 from tests.stories import folder
 
 WITHIN = 10.0

@@ -18,6 +18,7 @@ from cds_service.comments import Comments, keeping
 from cds_service.ehr.fill import CallBack
 from cds_service.hooks.envelope import HookRequest
 from cds_service.knowledge import Knowledge
+from cds_service.lifecycle import Lifecycle
 from cds_service.service import Answer, CardService
 from cds_service.settings import Settings
 from cds_service.store.database import Database, database_url
@@ -84,8 +85,11 @@ def application(
         time.time,
         open_to_all=settings.demo,
     )
+    lifecycle = Lifecycle()
+    if draining:
+        lifecycle.stop()
     books = books_of(database or absent_database(), settings.patient_key, comments)
-    return create_app(Parts(service, settings, door, watch, books, lambda: draining, lambda: store_up))
+    return create_app(Parts(service, settings, door, watch, books, lifecycle, lambda: store_up))
 
 
 def books_of(database: Database, key: bytes | None = None, comments: Comments = "off") -> Books:
