@@ -18,6 +18,7 @@ outbound/, ehr/     the way out, and the FHIR server a site lets us call back
 store/              what outlives a process: used tokens, issued cards, feedback
 service             the one service: fills what is missing, decides, responds
 books               what is kept of answers and of feedback; ``watch`` audits and counts
+report/             what became of the cards: figures with intervals, small counts withheld, export
 app                 routes, headers, errors, the clock
 sandbox/            demo mode: the testers' page, and the stories as a FHIR server
 assemble            from the environment to the application, or every reason why not

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, BinaryIO, NoReturn, TextIO
@@ -18,10 +20,13 @@ from cds_service.decision import Decision
 from cds_service.errors import ServiceError
 from cds_service.knowledge import Knowledge
 from cds_service.lifecycle import Lifecycle
+from cds_service.report.tally import Scope
+from cds_service.report.write import FORMS, Form, write_report
 from cds_service.server import serve as serve_until_stopped
 from cds_service.service import CardService, view_of_file
 from cds_service.settings import DEMO_BASE_URL
 from cds_service.setup_sheet import EHRS, setup_sheet
+from cds_service.store.database import FOR_OPERATORS, Database, StoreDown, database_url
 from cds_service.store_commands import store
 from cds_service.timeline_text import assessment_text
 
@@ -134,6 +139,31 @@ def verify_jwt(file: TextIO, path: str) -> None:
     lines = explain_token(checked, file.read().strip(), path)
     click.echo("\n".join(lines))
     sys.exit(1 if any(line.startswith("WRONG") for line in lines) else 0)
+
+
+def _opened(out: str | None) -> AbstractContextManager[TextIO]:
+    """The file, or standard output; line ends as they are written."""
+    return open(out, "w", encoding="utf-8", newline="") if out else nullcontext(sys.stdout)
+
+
+@main.command("report")
+@click.option("--format", "form", type=click.Choice(FORMS), default="text", show_default=True)
+@click.option("--since", type=Today, help="The first day, in UTC.")
+@click.option("--until", type=Today, help="The last day, in UTC.")
+@click.option("--client", help="Only this site of the registry.")
+@click.option("--out", type=click.Path(dir_okay=False), help="A file; default is standard output.")
+def report_command(
+    form: Form, since: datetime | None, until: datetime | None, client: str | None, out: str | None
+) -> None:
+    """Feedback analytics (text, html), or every feedback event as a row (csv, json)."""
+    checked = _checked("demo", 1)
+    database = Database(database_url(checked.settings.database_url), time.monotonic, FOR_OPERATORS)
+    scope = Scope(since.date() if since else None, until.date() if until else None, client)
+    try:
+        with _opened(out) as file:
+            write_report(database, checked.knowledge, form, scope, file)
+    except StoreDown:
+        _fail("The database of CDS_DATABASE_URL does not answer.", 1)
 
 
 @main.command("setup-sheet")

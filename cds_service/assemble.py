@@ -19,6 +19,7 @@ from cds_service.knowledge import Knowledge
 from cds_service.lifecycle import Lifecycle
 from cds_service.outbound.address import Address
 from cds_service.outbound.fetch import Deadline, Outbound
+from cds_service.report.route import report_page
 from cds_service.sandbox.fhir import fhir_endpoint
 from cds_service.service import CardService
 from cds_service.settings import Settings, SettingsError, read_settings
@@ -131,10 +132,12 @@ def assemble(checked: Checked, lifecycle: Lifecycle | None = None) -> Flask:
     )
     call_back = CallBack(outbound, budget=settings.budget, slots=CALL_BACK_SLOTS)
     service = CardService(knowledge, settings.base_url, call_back)
-    books = _books(settings, knowledge, database, _opened(settings, FOR_FEEDBACK))
+    patient_database = _opened(settings, FOR_FEEDBACK)
+    books = _books(settings, knowledge, database, patient_database)
     app = create_app(Parts(service, settings, door, watch, books, lifecycle or Lifecycle(), lambda: database.up))
     if settings.demo:
         app.register_blueprint(fhir_endpoint(sandbox.folder(), settings.base_url))
+        app.register_blueprint(report_page(patient_database, knowledge))
     return app
 
 

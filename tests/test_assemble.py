@@ -158,5 +158,13 @@ def test_demo_mode_serves_the_stories_as_a_fhir_server_and_production_does_not(t
     demo = assemble(check(store, "demo")).test_client()
     assert demo.get("/fhir/metadata").get_json()["resourceType"] == "CapabilityStatement"
     production = assemble(check(SAFE | store | {"CDS_CLIENTS": str(registry(tmp_path))})).test_client()
-    for path in ("/", "/fhir/metadata", "/fhir/Patient"):
+    report = demo.get("/report")
+    assert (report.status_code, report.headers["Cache-Control"]) == (200, "no-store")
+    assert "default-src 'none'" in report.headers["Content-Security-Policy"]
+    for path in ("/", "/report", "/fhir/metadata", "/fhir/Patient"):
         assert production.get(path).status_code == 404
+
+
+def test_the_report_says_that_the_database_is_away() -> None:
+    client = assemble(check({"CDS_DATABASE_URL": "sqlite:////nowhere/at/all/s.db"}, "demo")).test_client()
+    assert client.get("/report").status_code == 503

@@ -95,3 +95,28 @@ def test_an_error_is_one_line_that_says_what_to_do(
     assert says in result.stderr
     assert result.stderr.count("\n") == 1
     assert "canary" not in result.stderr
+
+
+# The report.
+
+
+def report(*arguments: str, url: str) -> Result:
+    return CliRunner().invoke(main, ["report", *arguments], env={"CDS_DATABASE_URL": url})
+
+
+def test_the_report_is_printed_or_written(filled: str, tmp_path: Path) -> None:
+    assert "Feedback" in report(url=filled).stdout
+    file = tmp_path / "report.html"
+    assert report("--format", "html", "--out", str(file), url=filled).exit_code == 0
+    assert file.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_events_are_exported_as_rows_for_a_range_and_a_site(filled: str) -> None:
+    result = report("--format", "csv", "--since", "2026-01-01", "--until", "2026-01-31", "--client", "site", url=filled)
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 1
+
+
+def test_a_report_without_a_database_is_one_line() -> None:
+    result = report(url="sqlite:////not/there.db")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
