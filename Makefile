@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 FHIR_SERVER := build/fhir-server
 
-.PHONY: run test check golden reliability fuzz fhir-server-test deploy-check wheel image image-steps lock sbom clean
+.PHONY: run test check golden pictures reliability fuzz fhir-server-test deploy-check wheel image image-steps lock sbom clean
 
 run: .venv/.run
 	$(BIN)/cds-service serve --mode demo --port $(PORT)
@@ -26,6 +26,11 @@ check: .venv/.dev
 
 golden: .venv/.dev
 	$(BIN)/python -m tests.golden
+
+# The pictures of the README, of the page as it is.
+pictures: .venv/.dev
+	$(BIN)/python -m tests.browser.screenshots build/pictures
+	cp build/pictures/card.png build/pictures/timeline.png docs/pictures/
 
 # Load and faults at full size; the figures belong into docs/reliability.md.
 reliability: .venv/.dev

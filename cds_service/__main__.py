@@ -30,6 +30,10 @@ from cds_service.store.database import FOR_OPERATORS, Database, StoreDown, datab
 from cds_service.store_commands import store
 from cds_service.timeline_text import assessment_text
 
+DEMO = """DEMO MODE: answers anyone on this machine. Synthetic data only.
+  {base}/              the stories: choose one, change it, see why
+  {base}/cds-services  discovery, for the CDS Hooks sandbox
+  {base}/fhir          the stories as a FHIR R4 server"""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Today = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -78,7 +82,7 @@ def _listen(checked: Checked, host: str, port: int) -> None:  # pragma: no cover
     lifecycle = Lifecycle()
     app = assemble(checked, lifecycle)
     if checked.settings.demo:
-        click.echo(f"DEMO MODE: answers anyone on this machine; synthetic data only.\n{base}/cds-services", err=True)
+        click.echo(DEMO.format(base=base), err=True)
     try:
         serve_until_stopped(app, host=host, port=port, max_body=checked.settings.max_body, lifecycle=lifecycle)
     finally:

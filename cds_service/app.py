@@ -93,7 +93,7 @@ def _add_hook_routes(app: Flask, parts: Parts) -> None:
         asked = parse(_body(settings.max_body))
         g.call.hook_instance = asked.hook_instance
         g.call.patient = parts.watch.patient_hash(g.call.issuer, asked.patient_id)
-        answer = service.answer(asked, _today(settings), caller.client if caller else None)
+        answer = service.answer(asked, today(settings), caller.client if caller else None)
         g.call.decision, g.call.fetched = answer.decision, answer.fetched
         body = service.respond(answer.decision, with_assessment=settings.assessment_extension)
         if body["cards"]:
@@ -168,7 +168,7 @@ def _add_operation_routes(app: Flask, parts: Parts) -> None:
         return response
 
 
-def _today(settings: Settings) -> date:
+def today(settings: Settings) -> date:
     """The only clock a hook answer depends on."""
     return settings.today or datetime.now(UTC).date()
 

@@ -6,14 +6,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask
 
 from cds_service import sandbox
-from cds_service.app import Parts, create_app
+from cds_service.app import Parts, create_app, today
 from cds_service.books import Books
 from cds_service.catalogue import CatalogueError, load
 from cds_service.comments import keeping
+from cds_service.decision import Decision
 from cds_service.ehr.fill import CallBack
 from cds_service.knowledge import Knowledge
 from cds_service.lifecycle import Lifecycle
@@ -21,6 +23,7 @@ from cds_service.outbound.address import Address
 from cds_service.outbound.fetch import Deadline, Outbound
 from cds_service.report.route import report_page
 from cds_service.sandbox.fhir import fhir_endpoint
+from cds_service.sandbox.page import testers_page
 from cds_service.service import CardService
 from cds_service.settings import Settings, SettingsError, read_settings
 from cds_service.store.database import (
@@ -136,9 +139,22 @@ def assemble(checked: Checked, lifecycle: Lifecycle | None = None) -> Flask:
     books = _books(settings, knowledge, database, patient_database)
     app = create_app(Parts(service, settings, door, watch, books, lifecycle or Lifecycle(), lambda: database.up))
     if settings.demo:
-        app.register_blueprint(fhir_endpoint(sandbox.folder(), settings.base_url))
-        app.register_blueprint(report_page(patient_database, knowledge))
+        _add_demo_pages(app, settings, service, books, patient_database)
     return app
+
+
+def _add_demo_pages(
+    app: Flask, settings: Settings, service: CardService, books: Books, patient_database: Database
+) -> None:
+    """What only testers may see: the stories, as pages and as a FHIR server, and the report."""
+
+    def enter(card: Mapping[str, Any], decision: Decision, patient_id: str) -> None:
+        books.enter(card, decision, None, patient_id)
+
+    stories = sandbox.folder()
+    app.register_blueprint(testers_page(service, stories, lambda: today(settings), enter))
+    app.register_blueprint(fhir_endpoint(stories, settings.base_url))
+    app.register_blueprint(report_page(patient_database, service.knowledge))
 
 
 def _opened(settings: Settings, patience: Patience) -> Database:

@@ -141,7 +141,7 @@ def view_of_file(body: bytes) -> PatientView:
     require_utf8(body)
     try:
         bundle = msgspec.json.decode(body, type=_BundlePeek)
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError):
         return patient_view(parse(body))
     if bundle.resourceType != "Bundle":
         return patient_view(parse(body))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from math import log10
 
+from cds_service.change import Change, addition_text, what_would_change
 from cds_service.clinical.facts import FACT_FIELDS, BloodBlasts, Fact, MarrowResult
 from cds_service.clinical.options import Group
 from cds_service.clinical.when import BEGINNING
@@ -45,6 +46,7 @@ def assessment_text(decision: Decision, knowledge: Knowledge) -> str:
     if assessment.facts.set_aside:
         lines += ["", "Set aside"]
         lines += [f"  {row.ref}: {words['set_aside'][row.why]}" for row in assessment.facts.set_aside]
+    lines += _changes(decision, knowledge)
     lines += ["", f"Catalogue {knowledge.version} {knowledge.digest}", "Rules not reviewed by a clinician."]
     return "\n".join(lines)
 
@@ -94,3 +96,23 @@ def _options(decision: Decision, knowledge: Knowledge) -> list[str]:
                 f"  {option.option.name} [{', '.join(option.option.statements)}]" + (f": {why}" if why else "")
             )
     return lines
+
+
+def _changes(decision: Decision, knowledge: Knowledge) -> list[str]:
+    """What any one of a few facts would change, those that change the class first."""
+    found = what_would_change(decision.assessment, knowledge, decision.today)
+    lines = ["", "What would change it (any one of)"] if found else []
+    for change in found:
+        facts = "; ".join(addition_text(added, knowledge) for added in change.additions)
+        lines += textwrap.wrap(facts, 100, initial_indent="  ", subsequent_indent="  ")
+        lines += [f"    -> {line}" for line in _effects(change, knowledge)]
+    return lines
+
+
+def _effects(change: Change, knowledge: Knowledge) -> list[str]:
+    names = {option.id: option.name for option in knowledge.options}
+    after = change.after
+    shown = [f"{after.classification.value.replace('_', ' ')} ({after.rule})"] if change.reclassifies else []
+    if bool(change.before.groups) is not bool(after.groups):
+        shown.append("the options are listed" if after.groups else "no options are listed")
+    return shown + [f"{names[name]}: {new.value.replace('_', ' ')}" for name, _, new in change.moves]
