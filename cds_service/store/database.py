@@ -38,7 +38,7 @@ class Patience:
 
 
 FOR_HOOKS = Patience(wait=0.25, standstill=0.1, rest=5.0)
-FOR_FEEDBACK = Patience(wait=1.5, standstill=0.25, rest=0.5)
+FOR_FEEDBACK = Patience(wait=1.5, standstill=0.5, rest=0.5)
 FOR_OPERATORS = Patience(wait=60.0, standstill=60.0, rest=0.0)
 MIGRATIONS = Path(__file__).parent / "migrations"
 POSTGRESQL = "postgresql+psycopg"
@@ -82,7 +82,6 @@ class Database:
         self._clock = clock
         self._patience = patience
         self._lock = threading.Lock()
-        self._opening = threading.Lock()
         self._line = threading.Condition()
         self._most = _CONNECTIONS[url.drivername]
         self._busy = 0
@@ -107,7 +106,8 @@ class Database:
         with self._turn(failures):
             try:
                 if not self._migrated:
-                    self._migrate(failures)
+                    migrate(self._engine)
+                    self._migrated = True
                 with self._engine.begin() as connection:
                     done = work(connection)
             except IntegrityError:
@@ -144,7 +144,7 @@ class Database:
         with self._line:
             if not self._busy:
                 self._moved = self._clock()
-            while self._busy == self._most and self._moving():
+            while self._busy >= (self._most if self._migrated else 1) and self._moving():
                 self._line.wait(self._patience.standstill)
             if not self._moving() or self._failures != failures:
                 raise StoreDown
@@ -159,15 +159,6 @@ class Database:
 
     def _moving(self) -> bool:
         return not self._busy or self._clock() - self._moved <= self._patience.standstill
-
-    def _migrate(self, failures: int) -> None:
-        """Once; who comes meanwhile waits, and does not try again what has just failed for another."""
-        with self._opening:
-            if self._failures != failures:
-                raise StoreDown
-            if not self._migrated:
-                migrate(self._engine)
-                self._migrated = True
 
 
 def insert_new(connection: Connection, table: Table) -> Any:
@@ -194,6 +185,7 @@ def _engine(url: URL, wait: float) -> Engine:
             url,
             pool_size=_CONNECTIONS[POSTGRESQL],
             max_overflow=0,
+            pool_timeout=wait,
             pool_pre_ping=True,
             hide_parameters=True,
             connect_args={"connect_timeout": 1, "options": limits},
@@ -202,7 +194,12 @@ def _engine(url: URL, wait: float) -> Engine:
         return engine
     connections = _CONNECTIONS["sqlite"]
     engine = create_engine(
-        url, pool_size=connections, max_overflow=0, hide_parameters=True, connect_args={"timeout": wait}
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=wait,
+        hide_parameters=True,
+        connect_args={"timeout": wait},
     )
     event.listen(engine, "connect", lambda connection, _: _set_up_sqlite(connection, wait))
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))

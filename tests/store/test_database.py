@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from cds_service.store.database import (
@@ -18,7 +21,9 @@ from cds_service.store.database import (
     POSTGRESQL,
     Database,
     DatabaseUrlError,
+    Patience,
     StoreDown,
+    _switch_to_wal,
     database_url,
 )
 from cds_service.store.replay import PURGE_EVERY, StoredReplay
@@ -97,6 +102,41 @@ def test_migrations_and_tables_say_the_same(tmp_path: Path, clock: Clock) -> Non
     assert open_at(tmp_path / "store.db", clock).run(differences) == []
 
 
+class Watched(sqlite3.Connection):
+    """Tells of each second try."""
+
+    tries = 0
+    twice: threading.Event
+
+    def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+        self.tries += 1
+        if self.tries == 2:
+            self.twice.set()
+        return super().execute(sql, *given)
+
+
+def test_a_new_database_that_another_process_is_setting_up_is_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    watched = sqlite3.connect(path, timeout=0, factory=Watched, check_same_thread=False)
+    watched.twice = threading.Event()
+    with sqlite3.connect(path, isolation_level=None) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        switching = threading.Thread(target=_switch_to_wal, args=(watched, time.monotonic() + 20))
+        switching.start()
+        assert watched.twice.wait(10)
+        holder.execute("COMMIT")
+    switching.join(20)
+    assert watched.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_new_database_that_is_held_for_too_long_is_away(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "store.db"
+    with sqlite3.connect(path, isolation_level=None) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreDown):
+            open_at(path, clock).run(count)
+
+
 def test_a_row_that_is_there_already_is_told_apart_from_a_database_that_is_away(tmp_path: Path, clock: Clock) -> None:
     store = open_at(tmp_path / "store.db", clock)
     row = insert(seen_token).values(token=b"1", expires=NOW)
@@ -137,6 +177,91 @@ def test_a_locked_database_costs_one_caller_a_moment_and_the_others_nothing(tmp_
         holder.execute("COMMIT")
     clock.now += FOR_HOOKS.rest
     assert store.run(count) == 0
+
+
+class Held:
+    """A database with one caller inside, who does not come out until told."""
+
+    def __init__(self, path: Path, patience: Patience) -> None:
+        self.database = Database(database_url(f"sqlite:///{path}"), time.monotonic, patience)
+        self.database.run(count)
+        self.inside, self.release = threading.Event(), threading.Event()
+        self.error: Exception | None = None
+        self.caller = threading.Thread(target=self._hold)
+        self.caller.start()
+        assert self.inside.wait(10)
+
+    def _hold(self) -> None:
+        with suppress(StoreDown):
+            self.database.run(self._wait)
+
+    def _wait(self, _: Connection) -> None:
+        self.inside.set()
+        assert self.release.wait(10)
+        if self.error:
+            raise self.error
+
+
+def test_who_stands_in_a_line_that_does_not_move_leaves_it_and_who_comes_later_does_not_join(tmp_path: Path) -> None:
+    held = Held(tmp_path / "store.db", Patience(wait=5.0, standstill=0.2, rest=5.0))
+    began = time.monotonic()
+    with pytest.raises(StoreDown):
+        held.database.run(count)
+    assert 0.1 < time.monotonic() - began < 2.0
+    began = time.monotonic()
+    with pytest.raises(StoreDown):
+        held.database.run(count)
+    assert time.monotonic() - began < 0.1
+    assert held.database.up
+    held.release.set()
+    held.caller.join(10)
+    assert held.database.run(count) == 0
+
+
+def test_who_stands_in_line_behind_one_who_fails_does_not_try_again(tmp_path: Path) -> None:
+    held = Held(tmp_path / "store.db", Patience(wait=5.0, standstill=5.0, rest=5.0))
+    held.error = OSError()
+    waiting, tried = threading.Event(), []
+
+    def wait_in_line() -> None:
+        waiting.set()
+        with suppress(StoreDown):
+            held.database.run(tried.append)
+
+    behind = threading.Thread(target=wait_in_line)
+    behind.start()
+    assert waiting.wait(10)
+    time.sleep(0.1)  # so that it stands in line; had it not begun yet, it would find the database resting
+    held.release.set()
+    behind.join(10)
+    assert not behind.is_alive()
+    assert tried == []
+
+
+def test_after_a_rest_a_row_that_is_there_already_says_that_the_database_is_back(tmp_path: Path, clock: Clock) -> None:
+    folder = tmp_path / "later"
+    store = open_at(folder / "store.db", clock)
+    with pytest.raises(StoreDown):
+        store.run(count)
+    folder.mkdir()
+    open_at(folder / "store.db", clock).run(lambda c: c.execute(insert(seen_token).values(token=b"1", expires=NOW)))
+    clock.now += FOR_HOOKS.rest
+    with pytest.raises(IntegrityError):
+        store.run(lambda c: c.execute(insert(seen_token).values(token=b"1", expires=NOW)))
+    assert store.up
+
+
+def test_postgresql_without_its_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cds_service.store.database.find_spec", lambda name: None)
+    with pytest.raises(DatabaseUrlError, match=r"install rr-all-cds\[postgres\]"):
+        database_url("postgresql://cds@db.example.org/cds")
+
+
+def test_an_error_of_the_database_never_repeats_what_was_to_be_kept(tmp_path: Path, clock: Clock) -> None:
+    store = open_at(tmp_path / "store.db", clock)
+    with pytest.raises(StoreDown) as down:
+        store.run(lambda c: c.execute(text("INSERT INTO nowhere VALUES (:it)"), {"it": "canary"}))
+    assert "canary" not in str(down.value.__cause__)
 
 
 # Replay.
