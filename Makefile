@@ -2,13 +2,14 @@
 PORT ?= 8080
 COVERAGE ?= 100
 IMAGE ?= rr-all-cds
+BENCH ?=
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
 
 FHIR_SERVER := build/fhir-server
 
-.PHONY: run test check golden pictures reliability fuzz fhir-server-test deploy-check wheel image image-steps lock sbom clean
+.PHONY: run test check golden pictures bench bench-peers reliability faults fuzz fhir-server-test deploy-check wheel image image-steps lock sbom clean
 
 run: .venv/.run
 	$(BIN)/cds-service serve --mode demo --port $(PORT)
@@ -32,9 +33,25 @@ pictures: .venv/.dev
 	$(BIN)/python -m tests.browser.screenshots build/pictures
 	cp build/pictures/card.png build/pictures/timeline.png docs/pictures/
 
+# What an answer costs, beside what others' cost: a report, nothing fails on it. BENCH=--quick for a look.
+bench: .venv/.dev build/bench/.installed
+	PYTHONPATH=build/bench $(BIN)/python -m bench $(BENCH)
+
+# HealthChain, FastAPI and cql-execution, to be measured beside this service. Needs Node 20 with npm.
+bench-peers: .venv/.dev
+	PYTHON=$(BIN)/python sh bench/peers/install.sh
+
+build/bench/.installed: bench/requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade --target build/bench -r bench/requirements.txt
+	@touch $@
+
 # Load and faults at full size; the figures belong into docs/reliability.md.
 reliability: .venv/.dev
 	$(BIN)/python -m tests.reliability
+
+# The faults of the store: kills, a full disk, databases that go away, two processes on one PostgreSQL, a move.
+faults: .venv/.dev
+	$(BIN)/python -m tests.faults
 
 fuzz: .venv/.dev
 	$(BIN)/python -m tests.fuzz --runs 100000

@@ -1,0 +1,3 @@
+from tests.store.postgres import postgres
+
+__all__ = ["postgres"]
