@@ -31,7 +31,7 @@ golden: .venv/.dev
 # The pictures of the README, of the page as it is.
 pictures: .venv/.dev
 	$(BIN)/python -m tests.browser.screenshots build/pictures
-	cp build/pictures/card.png build/pictures/timeline.png docs/pictures/
+	cp $(addprefix build/pictures/,card.png card-narrow.png timeline.png changes.png) docs/pictures/
 
 # What an answer costs, beside what others' cost: a report, nothing fails on it. BENCH=--quick for a look.
 bench: .venv/.dev build/bench/.installed

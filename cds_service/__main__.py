@@ -12,9 +12,11 @@ from datetime import UTC, date, datetime
 from typing import Any, BinaryIO, NoReturn, TextIO
 
 import click
+from rich.console import Console
 
 from cds_service import logs
 from cds_service.assemble import Checked, Unfit, assemble, check, explain_token
+from cds_service.change import changes_json, what_would_change
 from cds_service.compose import assessment_json
 from cds_service.decision import Decision
 from cds_service.errors import ServiceError
@@ -28,7 +30,7 @@ from cds_service.settings import DEMO_BASE_URL
 from cds_service.setup_sheet import EHRS, setup_sheet
 from cds_service.store.database import FOR_OPERATORS, Database, StoreDown, database_url
 from cds_service.store_commands import store
-from cds_service.timeline_text import assessment_text
+from cds_service.timeline_text import assessment_text, show_assessment
 
 DEMO = """DEMO MODE: answers anyone on this machine. Synthetic data only.
   {base}/              the stories: choose one, change it, see why
@@ -105,10 +107,14 @@ def _decision(file: BinaryIO, today: datetime | None) -> tuple[Decision, CardSer
 def assess(file: BinaryIO, today: datetime | None, form: str) -> None:
     """Print the assessment of FILE (or -): a hook request, or a Bundle with one Patient."""
     decision, service = _decision(file, today)
-    if form == "text":
-        click.echo(assessment_text(decision, service.knowledge))
+    knowledge = service.knowledge
+    if form == "json":
+        changes = what_would_change(decision.assessment, knowledge, decision.today)
+        _print(assessment_json(decision, knowledge) | {"would_change": changes_json(changes, knowledge)})
+    elif (terminal := Console()).is_terminal:
+        show_assessment(decision, knowledge, terminal)
     else:
-        _print(assessment_json(decision, service.knowledge))
+        click.echo(assessment_text(decision, knowledge))
 
 
 @main.command()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -25,9 +30,30 @@ LIMITS = (
     "A missing or unclear fact never counts as yes or as no; the option then depends on it.",
     "Label limits follow US prescribing information; another country needs its own table.",
 )
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
-def about_json(knowledge: Knowledge) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Examples:
+    """For each rule the name of a story it answers; *linked* where the testers' page can open the story."""
+
+    stories: Mapping[str, str] = field(default_factory=dict)
+    linked: bool = False
+
+    @classmethod
+    def of(cls, folder: Path, *, linked: bool) -> Examples:
+        """The first story by name of each rule, by what the stories in *folder* expect."""
+        found: dict[str, str] = {}
+        for path in sorted(folder.glob("*/story.toml")):
+            told = tomllib.loads(path.read_text(encoding="utf-8"))
+            found.setdefault(told["expected"]["rule"], path.parent.name)
+        return cls(found, linked)
+
+
+NO_EXAMPLES = Examples()
+
+
+def about_json(knowledge: Knowledge, examples: Examples = NO_EXAMPLES) -> dict[str, Any]:
     """The page as data; attributes without a value are left out."""
     return {
         "purpose": PURPOSE,
@@ -36,7 +62,7 @@ def about_json(knowledge: Knowledge) -> dict[str, Any]:
         "catalogue": {"version": knowledge.version, "digest": knowledge.digest},
         "limits": list(LIMITS),
         "statements": [{"id": s.id, "text": s.text} for s in knowledge.statements.values()],
-        "rules": [_rule(r) for r in knowledge.rules.values()],
+        "rules": [_rule(r, examples) for r in knowledge.rules.values()],
         "definitions": [
             {"id": d.id, "value": str(d.value), "unit": d.unit, "meaning": d.meaning, "source": d.source}
             for d in knowledge.definitions
@@ -55,14 +81,17 @@ def review_state(knowledge: Knowledge) -> str:
     return "Drafted from public sources. Not reviewed by a clinician."
 
 
-def _rule(rule: RuleText) -> dict[str, Any]:
+def _rule(rule: RuleText, examples: Examples) -> dict[str, Any]:
+    """*says* holds each sentence the rule may open the card with; what the chart fills in stands in brackets."""
     found = {
         "id": rule.id,
         "title": rule.title,
         "condition": rule.condition,
         "answer": rule.classification,
+        "says": [PLACEHOLDER.sub(r"[\1]", sentence.detail) for sentence in rule.reasons.values()],
         "sources": list(rule.sources),
         "statements": list(rule.statements),
+        "example": examples.stories.get(rule.id, ""),
     }
     return {name: value for name, value in found.items() if value}
 
@@ -98,7 +127,8 @@ def _environment() -> Environment:
     return Environment(loader=PackageLoader("cds_service", "pages"), autoescape=True, undefined=StrictUndefined)
 
 
-def about_html(knowledge: Knowledge) -> str:
+def about_html(knowledge: Knowledge, examples: Examples = NO_EXAMPLES) -> str:
     """One accessible page without script."""
-    page = about_json(knowledge)
-    return _environment().get_template("about.html").render(page=page, titles={s["id"]: s for s in page["sources"]})
+    page = about_json(knowledge, examples)
+    titles = {source["id"]: source for source in page["sources"]}
+    return _environment().get_template("about.html").render(page=page, titles=titles, linked=examples.linked)

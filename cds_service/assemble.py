@@ -11,6 +11,7 @@ from typing import Any
 from flask import Flask
 
 from cds_service import sandbox
+from cds_service.about import Examples
 from cds_service.app import Parts, create_app, today
 from cds_service.books import Books
 from cds_service.catalogue import CatalogueError, load
@@ -134,7 +135,8 @@ def assemble(checked: Checked, lifecycle: Lifecycle | None = None) -> Flask:
         open_to_all=settings.demo,
     )
     call_back = CallBack(outbound, budget=settings.budget, slots=CALL_BACK_SLOTS)
-    service = CardService(knowledge, settings.base_url, call_back)
+    examples = Examples.of(sandbox.folder(), linked=settings.demo)
+    service = CardService(knowledge, settings.base_url, call_back, examples)
     patient_database = _opened(settings, FOR_FEEDBACK)
     books = _books(settings, knowledge, database, patient_database)
     app = create_app(Parts(service, settings, door, watch, books, lifecycle or Lifecycle(), lambda: database.up))

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from cds_service.about import about_html, about_json
+from cds_service.about import NO_EXAMPLES, Examples, about_html, about_json
 from cds_service.chart.read import AnotherPatient
 from cds_service.compose import hook_response
 from cds_service.decide import DataNotHad, PatientView, decide
@@ -44,10 +44,17 @@ class Answer:
 class CardService:
     """Answers hook requests with the catalogue it was given; *call_back* may ask the EHR for what is missing."""
 
-    def __init__(self, knowledge: Knowledge, base_url: str, call_back: CallBack | None = None) -> None:
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        base_url: str,
+        call_back: CallBack | None = None,
+        examples: Examples = NO_EXAMPLES,
+    ) -> None:
         self.knowledge = knowledge
         self.base_url = base_url
         self._call_back = call_back
+        self._examples = examples
         text = knowledge.service
         self.entry = ServiceEntry(
             text.id, text.hook, text.title, text.description, text.usage_requirements, text.prefetch
@@ -88,7 +95,7 @@ class CardService:
 
     def about(self, accept_json: bool) -> str | dict[str, Any]:
         """What a clinician needs to judge the card, as HTML or JSON."""
-        return about_json(self.knowledge) if accept_json else about_html(self.knowledge)
+        return (about_json if accept_json else about_html)(self.knowledge, self._examples)
 
 
 def new_id() -> str:

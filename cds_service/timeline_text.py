@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import dataclass
+from io import StringIO
 from math import log10
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from cds_service.change import Change, addition_text, what_would_change
 from cds_service.clinical.facts import FACT_FIELDS, BloodBlasts, Fact, MarrowResult
@@ -16,39 +22,57 @@ from cds_service.knowledge import Knowledge
 
 BAR = 16
 """Width of the blast bar; its scale is logarithmic from 0.01 % to 100 %."""
+PROSE = 100
+"""Columns a paragraph is wrapped at, where the terminal has as many."""
+ENDLESS = 1000
+"""Columns of a file or a pipe: wider than any table here."""
+DECIDED = "bold cyan"
+
+
+def show_assessment(decision: Decision, knowledge: Knowledge, console: Console) -> None:
+    """Print what the card says, with the whole timeline it was read from, as wide as *console* is."""
+    width = min(PROSE, console.width)
+    for line in _answer(decision, knowledge, width):
+        _say(line, console)
+    _say(f"Timeline up to {decision.today.isoformat()}  (* decided the answer)", console)
+    console.print(_timeline(decision, knowledge, console))
+    for line in (*_options(decision, knowledge), *_absent(decision, knowledge), *_changes(decision, knowledge, width)):
+        _say(line, console)
+    _say(f"\nCatalogue {knowledge.version} {knowledge.digest}\nRules not reviewed by a clinician.", console)
 
 
 def assessment_text(decision: Decision, knowledge: Knowledge) -> str:
-    """What the card says, with the whole timeline it was read from."""
+    """The same for a file or a pipe: no colour, and lines as long as they need to be."""
+    written = StringIO()
+    show_assessment(decision, knowledge, Console(file=written, width=ENDLESS, force_terminal=False))
+    return "\n".join(line.rstrip() for line in written.getvalue().splitlines())
+
+
+def _say(line: str, console: Console) -> None:
+    """A line as it is; the terminal wraps what is too long, so that it is copied in one piece."""
+    console.out(line, highlight=False)
+
+
+def _answer(decision: Decision, knowledge: Knowledge, width: int) -> list[str]:
+    """The class, the rule, why, and what the card says of it."""
     assessment, words = decision.assessment, knowledge.words
     rule = knowledge.rules[assessment.verdict.rule]
     sentence = rule.reasons[assessment.verdict.reason].detail.format(**_values(decision, knowledge))
-    lines = [
+    modifiers = "; ".join(words["modifier"][name] for name in assessment.modifiers)
+    lineage, ph = assessment.situation.lineage.value.replace("_", "-"), assessment.situation.ph.value.value
+    return [
         f"{decision.classification.value.replace('_', ' ').upper()}  ({rule.id}: {rule.title})",
-        *textwrap.wrap(sentence, 100),
-        f"Lineage {assessment.situation.lineage.value.replace('_', '-')}, Ph {assessment.situation.ph.value.value}"
-        + (f"; {'; '.join(words['modifier'][m] for m in assessment.modifiers)}" if assessment.modifiers else ""),
-    ]
-    if decision.silence:
-        lines.append(f"No card: {decision.silence}")
-    elif decision.speaks:
-        lines.append(f"Card: {summary(decision, knowledge)}")
-    else:
-        lines.append("No card: nothing to say")
-    lines += [
+        *textwrap.wrap(sentence, width),
+        f"Lineage {lineage}, Ph {ph}" + (f"; {modifiers}" if modifiers else ""),
+        _card(decision, knowledge),
         "",
-        f"Timeline up to {decision.today.isoformat()}  (* decided the answer)",
-        *_timeline(decision, knowledge),
     ]
-    lines += _options(decision, knowledge)
-    if assessment.missing:
-        lines += ["", "Not on record: " + ", ".join(words["missing"][m] for m in assessment.missing)]
-    if assessment.facts.set_aside:
-        lines += ["", "Set aside"]
-        lines += [f"  {row.ref}: {words['set_aside'][row.why]}" for row in assessment.facts.set_aside]
-    lines += _changes(decision, knowledge)
-    lines += ["", f"Catalogue {knowledge.version} {knowledge.digest}", "Rules not reviewed by a clinician."]
-    return "\n".join(lines)
+
+
+def _card(decision: Decision, knowledge: Knowledge) -> str:
+    if decision.silence:
+        return f"No card: {decision.silence}"
+    return f"Card: {summary(decision, knowledge)}" if decision.speaks else "No card: nothing to say"
 
 
 def _values(decision: Decision, knowledge: Knowledge) -> dict[str, str]:
@@ -58,17 +82,68 @@ def _values(decision: Decision, knowledge: Knowledge) -> dict[str, str]:
     return values
 
 
-def _timeline(decision: Decision, knowledge: Knowledge) -> list[str]:
+def _timeline(decision: Decision, knowledge: Knowledge, console: Console) -> RenderableType:
+    """The facts by date, as a table where it fits, and with each resource on a line of its own where not."""
     facts = decision.assessment.facts
-    decided = {used.fact for used in decision.assessment.verdict.used}
     found: list[Fact] = [fact for name in FACT_FIELDS.values() for fact in getattr(facts, name)]
+    if not found:
+        return "  (no relevant facts)"
     found.sort(key=lambda f: (f.when.first, f.when.last, f.ref))
-    rows = []
-    for fact in found:
-        mark = "*" if fact in decided else " "
-        when = "?" if fact.when.first == BEGINNING else fact.when.text
-        rows.append(f"{mark} {when:<21} {_bar(fact)} {kind_of(fact):<22} {measured(fact, knowledge)}" + f"  {fact.ref}")
-    return rows or ["  (no relevant facts)"]
+    rows = [_row(fact, decision, knowledge) for fact in found]
+    wide, endless = _wide(rows), console.options.update(width=ENDLESS)
+    return wide if console.measure(wide, options=endless).maximum <= console.width else _narrow(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One fact as it is shown; *style* is for the eye only, the star in *date* says the same."""
+
+    date: Text
+    bar: str
+    what: str
+    value: str
+    ref: str
+    part: str
+    style: str
+
+
+def _row(fact: Fact, decision: Decision, knowledge: Knowledge) -> _Row:
+    parts = [used.purpose for used in decision.assessment.verdict.used if used.fact == fact]
+    when = "?" if fact.when.first == BEGINNING else fact.when.text
+    return _Row(
+        date=Text(f"{'*' if parts else ' '} {when}"),
+        bar=_bar(fact),
+        what=kind_of(fact).replace("_", " "),
+        value=measured(fact, knowledge),
+        ref=fact.ref,
+        part=", ".join(knowledge.words["purpose"][purpose] for purpose in dict.fromkeys(parts)),
+        style=DECIDED if parts else "",
+    )
+
+
+def _wide(rows: list[_Row]) -> Table:
+    table = _table("  Date", "", "What", "Value", "Resource", "Part in the answer")
+    for row in rows:
+        cells = (Text(text) for text in (row.bar, row.what, row.value, row.ref, row.part))
+        table.add_row(row.date, *cells, style=row.style)
+    return table
+
+
+def _narrow(rows: list[_Row]) -> Table:
+    table = _table("  Date", "What, value and part in the answer; resource")
+    for row in rows:
+        part = f" ({row.part})" if row.part else ""
+        table.add_row(row.date, Text(f"{row.what}: {row.value}{part}\n{row.ref}"), style=row.style)
+    return table
+
+
+def _table(date: str, *others: str) -> Table:
+    """Without lines; a date is never broken, other cells between words, and nothing is cut off."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="underline")
+    table.add_column(date, no_wrap=True)
+    for name in others:
+        table.add_column(name, overflow="fold")
+    return table
 
 
 def _bar(fact: Fact) -> str:
@@ -98,13 +173,25 @@ def _options(decision: Decision, knowledge: Knowledge) -> list[str]:
     return lines
 
 
-def _changes(decision: Decision, knowledge: Knowledge) -> list[str]:
+def _absent(decision: Decision, knowledge: Knowledge) -> list[str]:
+    """What is not on record, and which resources were set aside, with why."""
+    assessment, words = decision.assessment, knowledge.words
+    lines: list[str] = []
+    if assessment.missing:
+        lines += ["", "Not on record: " + ", ".join(words["missing"][m] for m in assessment.missing)]
+    if assessment.facts.set_aside:
+        lines += ["", "Set aside"]
+        lines += [f"  {row.ref}: {words['set_aside'][row.why]}" for row in assessment.facts.set_aside]
+    return lines
+
+
+def _changes(decision: Decision, knowledge: Knowledge, width: int) -> list[str]:
     """What any one of a few facts would change, those that change the class first."""
     found = what_would_change(decision.assessment, knowledge, decision.today)
     lines = ["", "What would change it (any one of)"] if found else []
     for change in found:
         facts = "; ".join(addition_text(added, knowledge) for added in change.additions)
-        lines += textwrap.wrap(facts, 100, initial_indent="  ", subsequent_indent="  ")
+        lines += textwrap.wrap(facts, width, initial_indent="  ", subsequent_indent="  ")
         lines += [f"    -> {line}" for line in _effects(change, knowledge)]
     return lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +169,19 @@ def test_demo_mode_serves_the_stories_as_a_fhir_server_and_production_does_not(t
 def test_the_report_says_that_the_database_is_away() -> None:
     client = assemble(check({"CDS_DATABASE_URL": "sqlite:////nowhere/at/all/s.db"}, "demo")).test_client()
     assert client.get("/report").status_code == 503
+
+
+def test_a_card_shown_on_the_testers_page_is_in_the_ledger_so_that_feedback_on_it_counts(tmp_path: Path) -> None:
+    app = assemble(check({"CDS_DATABASE_URL": f"sqlite:///{tmp_path}/s.db"}, "demo"))
+    assert app.test_client().get("/?story=g01-first-marrow-relapse").status_code == 200
+    app.extensions["cds_service"].books.close()
+    with sqlite3.connect(tmp_path / "s.db") as connection:
+        assert connection.execute("SELECT client, display FROM issued_card").fetchall() == [("none", "shown")]
+
+
+def test_a_form_longer_than_a_body_may_be_is_413(tmp_path: Path) -> None:
+    environ = {"CDS_DATABASE_URL": f"sqlite:///{tmp_path}/s.db", "CDS_MAX_BODY": "1024"}
+    client = assemble(check(environ, "demo")).test_client()
+    refused = client.post("/fhir/Condition/_search", data={"patient": "x" * 2000})
+    assert refused.status_code == 413
+    assert refused.get_json()["issue"][0]["code"] == "too-long"

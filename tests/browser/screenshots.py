@@ -21,6 +21,7 @@ SHOTS: tuple[tuple[str, int, str, str, str | None], ...] = (
     ("page-narrow", 360, "light", f"/?story={CHILD}&view=narrow", None),
     ("page-dark", 1280, "dark", f"/?story={PH_POSITIVE}&view=epic", None),
     ("card", 1280, "light", f"/?story={CHILD}", "article.card"),
+    ("card-narrow", 360, "light", f"/?story={CHILD}&view=narrow", "article.card"),
     ("timeline", 1280, "light", f"/?story={MRD}", "svg.timeline"),
     ("timeline-dark", 1280, "dark", f"/?story={PH_POSITIVE}", "svg.timeline"),
     ("changes", 1280, "light", f"/?story={CHILD}", "section:has(> #changes)"),

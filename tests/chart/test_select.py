@@ -200,3 +200,8 @@ def test_a_report_whose_contained_results_are_no_list_is_read_as_a_report() -> N
 def test_an_entry_of_another_type_and_of_the_wrong_shape_changes_nothing() -> None:
     odd = relapsed_b().add("Basket", code="apples")
     assert odd.assess().outcome == relapsed_b().assess().outcome
+
+
+def test_a_value_whose_type_is_no_text_is_nothing_that_was_seen() -> None:
+    selection = select({"conditions": b'{"resourceType": 5, "entry": 6}'}, {})
+    assert (selection.types_seen, selection.failed, selection.resources) == ({"conditions": set()}, [], [])

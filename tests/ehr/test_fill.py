@@ -15,6 +15,7 @@ import pytest
 
 from cds_service.chart.select import select
 from cds_service.ehr.fill import CallBack, Filled
+from cds_service.ehr.pages import has_later_page
 from cds_service.ehr.server import LONGEST_URL, FhirServer
 from cds_service.hooks.envelope import FhirAuthorization, parse
 from cds_service.outbound.address import parse_address
@@ -392,3 +393,8 @@ def test_a_server_as_one_call_may_use_it_shows_no_token_and_leaves_its_base_for_
         with pytest.raises(NotFetched, match="refused address"):
             mine.get(parse_address(elsewhere.base), 100)
     assert elsewhere.connections == 0
+
+
+@pytest.mark.parametrize("value", [b'{"resourceType": "Patient", "x": "next"}', b'{"next"', b"null"])
+def test_what_only_speaks_of_a_next_page_has_none(value: bytes) -> None:
+    assert not has_later_page(value)
