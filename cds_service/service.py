@@ -73,7 +73,7 @@ class CardService:
             request = _with_our_keys(request, client)
         if client is not None and self._call_back is not None:
             wanted = queries(self.knowledge.service, client.profile)
-            filled = self._call_back.fill(request, client, wanted, paged=request.prefetch)
+            filled = self._call_back.fill(request, client, wanted, paged=wanted)
             request, fetched = replace(request, prefetch=filled.prefetch), filled.outcomes
         return Answer(self.decide(patient_view(request), today, fetched), fetched)
 

@@ -214,3 +214,13 @@ def test_an_epic_site_is_asked_by_category_as_its_searches_need() -> None:
     assert all(
         "category=" in target for target in targets if target.startswith(("/fhir/Condition", "/fhir/Observation"))
     )
+
+
+def test_a_key_nobody_asked_for_is_neither_followed_nor_named_in_a_log_or_metric(log: Lines) -> None:
+    with serving(holding(chart())) as server:
+        client = client_of(server)
+        link = [{"relation": "next", "url": f"{server.base}/Observation?page=2"}]
+        given = {key: chart().get(key) for key in KEYS.values()} | {"canary": dict(EMPTY) | {"link": link}}
+        card(client, asked(server, given))
+        assert server.visits == []
+        assert "canary" not in json.dumps(log()) + client.get("/metrics").text
