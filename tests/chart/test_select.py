@@ -205,3 +205,9 @@ def test_an_entry_of_another_type_and_of_the_wrong_shape_changes_nothing() -> No
 def test_a_value_whose_type_is_no_text_is_nothing_that_was_seen() -> None:
     selection = select({"conditions": b'{"resourceType": 5, "entry": 6}'}, {})
     assert (selection.types_seen, selection.failed, selection.resources) == ({"conditions": set()}, [], [])
+
+
+def test_a_resource_that_has_a_bundles_members_in_another_shape_is_still_read() -> None:
+    selection = select({"patient": b'{"resourceType": "Patient", "id": "p1", "link": 5}'}, {})
+    assert [resource["id"] for resource in selection.resources] == ["p1"]
+    assert selection.failed == []
