@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any, BinaryIO, NoReturn, TextIO
 
 import click
+import structlog
 from rich.console import Console
 
 from cds_service import logs
@@ -85,8 +86,14 @@ def _listen(checked: Checked, host: str, port: int) -> None:  # pragma: no cover
     app = assemble(checked, lifecycle)
     if checked.settings.demo:
         click.echo(DEMO.format(base=base), err=True)
+    else:
+        structlog.get_logger().info(
+            "started", mode="production", callers=len(checked.clients), digest=checked.knowledge.digest
+        )
     try:
         serve_until_stopped(app, host=host, port=port, max_body=checked.settings.max_body, lifecycle=lifecycle)
+    except OSError as error:
+        _fail(f"--host {host} --port {port}: {error.strerror}; choose another, or end what listens there", 2)
     finally:
         app.extensions["cds_service"].books.close()
 
@@ -136,7 +143,8 @@ def check_command() -> None:
     checked = _checked(os.environ.get("CDS_MODE") or "demo", 1)
     knowledge, names = checked.knowledge, ", ".join(client.name for client in checked.clients)
     click.echo(f"cards {knowledge.version} {knowledge.digest}: {len(knowledge.meanings)} codes, no fault")
-    click.echo(f"{checked.settings.mode} mode; may call: {names}")
+    unset = "" if os.environ.get("CDS_MODE") else " (CDS_MODE is not set; serve would choose production)"
+    click.echo(f"{checked.settings.mode} mode{unset}; may call: {names}")
 
 
 @main.command("verify-jwt")
@@ -146,7 +154,7 @@ def verify_jwt(file: TextIO, path: str) -> None:
     """Explain the JWT in FILE (or -): each check, and what to do. Exit 1 if it would be refused."""
     checked = _checked(os.environ.get("CDS_MODE") or "demo", 2)
     path = path or f"/cds-services/{checked.knowledge.service.id}"
-    lines = explain_token(checked, file.read().strip(), path)
+    lines = explain_token(checked, file.read().strip().removeprefix("Bearer ").strip(), path)
     click.echo("\n".join(lines))
     sys.exit(1 if any(line.startswith("WRONG") for line in lines) else 0)
 
@@ -181,6 +189,8 @@ def report_command(
 def setup_sheet_command(ehr: str) -> None:
     """Print what an EHR analyst must type: URLs, prefetch queries, keys, scopes."""
     checked = _checked("demo", 1)
+    if "CDS_BASE_URL" not in os.environ:
+        click.echo("CDS_BASE_URL is not set: the addresses below are those of a demo on this machine.", err=True)
     click.echo(setup_sheet(checked.knowledge, checked.settings.base_url, ehr))
 
 

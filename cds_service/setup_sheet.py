@@ -23,7 +23,7 @@ NOTES = {
     ),
     "epic": (
         "Epic does not read discovery: type each key and query as shown.",
-        "Observation and Condition searches need a category: the queries below are by category. A query cut by the "
+        "Observation and Condition searches need a category: the queries above are by category. A query cut by the "
         "server's page cap is noticed (link next) and said on the card.",
         "Where two queries stand under one key, give the second the key with -2 after it: a resource's type, not "
         "its key, decides how it is read.",

@@ -166,7 +166,7 @@ def test_production_mode_is_refused_in_words_until_its_callers_are_configured() 
 def test_check_says_who_may_call(tmp_path: Path) -> None:
     result = run("check", env={"CDS_CLIENTS": str(registry(tmp_path))})
     assert result.exit_code == 0
-    assert "demo mode; may call: site, sandbox" in result.stdout
+    assert "demo mode (CDS_MODE is not set; serve would choose production); may call: site, sandbox" in result.stdout
 
 
 def test_check_names_what_is_wrong_in_the_registry(tmp_path: Path) -> None:
@@ -184,6 +184,7 @@ def test_verify_jwt_explains_a_token_that_would_be_accepted(tmp_path: Path) -> N
     assert "WRONG" not in result.stdout
     assert "ok     signature" in result.stdout
     assert made.rpartition(".")[2] not in result.stdout
+    assert run("verify-jwt", "-", stdin=f"Bearer {made}".encode(), env=env).exit_code == 0
 
 
 def test_verify_jwt_says_what_is_wrong_and_what_to_do(tmp_path: Path) -> None:
@@ -260,7 +261,8 @@ def test_serve_in_production_answers_registered_callers_only(tmp_path: Path) -> 
         "CDS_DATABASE_URL": f"sqlite:///{tmp_path}/store.db",
     }
     body = json.dumps(hook_request()).encode()
-    with _served(tmp_path, **environ) as (base, _):
+    with _served(tmp_path, **environ) as (base, log):
+        assert json.loads(log.read_text())["event"] == "started"
         bearer = f"Bearer {fresh_token('https://cds.example.org' + HOOK)}"
         assert json.loads(_answer(base + HOOK, body, Authorization=bearer))["cards"]
         for headers in ({}, {"Authorization": bearer}):
@@ -307,3 +309,16 @@ def test_a_site_folder_with_nothing_in_it_is_a_fault(tmp_path: Path) -> None:
     result = run("check", env={"CDS_CARDS": str(tmp_path)})
     assert result.exit_code == 1
     assert "value_sets/" in result.stderr
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+    with _served(tmp_path, "--mode", "demo") as (base, _):
+        port = base.rpartition(":")[2]
+        command = [sys.executable, "-m", "cds_service", "serve", "--mode", "demo", "--port", port]
+        environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        second = subprocess.run(
+            command, cwd=tmp_path, env=environ, text=True, capture_output=True, timeout=30, check=False
+        )
+    assert second.returncode == 2
+    assert "Traceback" not in second.stderr
+    assert second.stderr.splitlines()[-1].startswith(f"--host 127.0.0.1 --port {port}: ")

@@ -271,7 +271,7 @@ def r4(timeline: Timeline) -> Verdict | None:
         return None
     reason = "extramedullary" if newest is not None and since else "extramedullary_no_marrow"
     used = use("disease outside the marrow", [finding])
-    used += use("remission", remission.facts) if remission else ()
+    used += use(remission.purpose, remission.facts) if remission else ()
     used += use("clear marrow", newest.results) if newest is not None and since else ()
     return Verdict(
         "R4",

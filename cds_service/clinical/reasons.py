@@ -51,7 +51,15 @@ MISSING = frozenset(
     | {"remission_evidence", "csf_result", "counts"}
 )
 PURPOSES = frozenset(
-    {"remission", "return in the marrow", "second test", "second marrow", "relapse recorded", "refractory recorded"}
+    {
+        "remission",
+        "remission in the marrow",
+        "return in the marrow",
+        "second test",
+        "second marrow",
+        "relapse recorded",
+        "refractory recorded",
+    }
     | {"status recorded", "residual leukemia", "course", "order", "marrow", "clear marrow", "blood", "diagnosis"}
     | {"relapse", "newest evidence", "another leukemia", "other disease", "phenotype", "fusion"}
     | {"origin of the cells", "growth factor", "disease outside the marrow", "Philadelphia status", "lineage"}

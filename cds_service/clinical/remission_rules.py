@@ -94,7 +94,7 @@ def _shown(marrow: Marrow) -> dict[str, str]:
 def _relapsed(
     rule: str, reason: str, marrow: Marrow, remission: Remission, others: tuple[Used, ...], *modifiers: str
 ) -> Verdict:
-    used = use("remission", remission.facts) + use("return in the marrow", marrow.facts) + others
+    used = use(remission.purpose, remission.facts) + use("return in the marrow", marrow.facts) + others
     values = tuple(sorted(_shown(marrow).items()))
     return Verdict(rule, Classification.RELAPSED, reason, values, used, modifiers)
 

@@ -74,6 +74,11 @@ class Remission:
     facts: tuple[Fact, ...]
     dated: bool
 
+    @property
+    def purpose(self) -> str:
+        """What it is cited for: a marrow may show residual leukemia and still be below the limit of a remission."""
+        return "remission in the marrow" if self.by == "marrow" else "remission"
+
 
 @dataclass(frozen=True)
 class Timeline:

@@ -95,7 +95,7 @@ class Door:
         even where none is *required*. Raises :class:`Unauthorized`, the same every time; in demo mode
         (*open_to_all*) whoever would be refused is nobody in particular instead.
         """
-        if authorization is None and not required:
+        if authorization is None and (self._open_to_all or not required):
             return None
         try:
             return self._caller(authorization, path, observe)
