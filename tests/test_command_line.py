@@ -157,6 +157,13 @@ def test_the_set_up_sheet_names_every_key_and_address(ehr: str) -> None:
         assert text in sheet.replace("Scopes", "scope")
 
 
+def test_the_set_up_sheet_says_when_its_addresses_are_those_of_a_demo() -> None:
+    demo = run("setup-sheet")
+    assert "CDS_BASE_URL is not set" in demo.stderr
+    site = run("setup-sheet", env={"CDS_BASE_URL": "https://cds.example.org"})
+    assert (site.stderr, "https://cds.example.org/cds-services" in site.stdout) == ("", True)
+
+
 def test_production_mode_is_refused_in_words_until_its_callers_are_configured() -> None:
     result = run("serve", "--mode", "production")
     assert result.exit_code == 2
