@@ -104,10 +104,6 @@ class CallBack:
             return Filled(request.prefetch, dict.fromkeys([*missing, *first_pages], refusal.why))
         return _filled(request.prefetch, missing, self._run(server.deadline, jobs))
 
-    def follow(self, request: HookRequest, site: Site | None, keys: Collection[str]) -> Filled:
-        """The prefetch of *request* with the later pages of *keys*; what cannot be had leaves a value as it was."""
-        return self.fill(request, site, {}, keys)
-
     def _server(self, request: HookRequest, site: Site | None) -> FhirServer:
         """The server this call may use. Raises :class:`_NotTried`."""
         base = allowed_base(request.fhir_server or "", site.fhir_bases) if site is not None else None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from cds_service.app import PAGE_POLICY
 from cds_service.errors import Unavailable
 from cds_service.knowledge import Knowledge
 from cds_service.report.page import report_html
 from cds_service.report.tally import Scope
 from cds_service.report.write import make_report
 from cds_service.store.database import Database, StoreDown
-
-POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'"
 
 
 def report_page(database: Database, knowledge: Knowledge) -> Blueprint:
@@ -24,7 +23,7 @@ def report_page(database: Database, knowledge: Knowledge) -> Blueprint:
             page = report_html(make_report(database, Scope(None, None, None)), knowledge)
         except StoreDown:
             raise Unavailable("The database does not answer. Ask again shortly.", retry_after=5) from None
-        headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+        headers = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-store"}
         return Response(page, mimetype="text/html", headers=headers)
 
     return blueprint

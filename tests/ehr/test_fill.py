@@ -262,7 +262,7 @@ def first_page(server: BadServer, following: str) -> bytes:
 def test_page_one_that_the_ehr_sent_is_followed(following: str) -> None:
     with ehr(three_pages("", "{origin}/fhir/Condition?page=3")) as (server, registered):
         request = hook_request(server.base, {"conditions": first_page(server, following), "patient": b"null"})
-        filled = call_back().follow(request, registered, ["conditions", "patient", "observations"])
+        filled = call_back().fill(request, registered, {}, ["conditions", "patient", "observations"])
     assert filled.outcomes == {"conditions": "fetched"}
     assert ids_in(filled.prefetch["conditions"]) == ["c1", "c2", "c3"]
     assert filled.prefetch["patient"] == b"null"
@@ -278,7 +278,7 @@ def test_page_one_is_followed_from_the_body_it_came_in() -> None:
             "fhirAuthorization": {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 300},
             "prefetch": {"conditions": bundle("c1", following="Condition?page=2")},
         }
-        filled = call_back().follow(parse(json.dumps(call).encode()), registered, ["conditions"])
+        filled = call_back().fill(parse(json.dumps(call).encode()), registered, {}, ["conditions"])
     assert ids_in(filled.prefetch["conditions"]) == ["c1", "c2", "c3"]
 
 
@@ -286,7 +286,7 @@ def test_page_one_stays_as_it_was_when_a_later_page_is_not_to_be_had() -> None:
     for following, visits in (("http://evil.example/fhir", 0), ("Condition?page=2", 2)):
         with ehr(three_pages("", "http://evil.example/fhir")) as (server, registered):
             given = {"conditions": first_page(server, following)}
-            filled = call_back().follow(hook_request(server.base, given), registered, ["conditions"])
+            filled = call_back().fill(hook_request(server.base, given), registered, {}, ["conditions"])
         assert filled.prefetch == given
         assert filled.outcomes == {"conditions": "fetched in part"}
         assert len(server.visits) == min(visits, 1)
@@ -294,7 +294,7 @@ def test_page_one_stays_as_it_was_when_a_later_page_is_not_to_be_had() -> None:
 
 def test_page_one_stays_as_it_was_when_nothing_may_be_called() -> None:
     given = {"conditions": json.dumps(bundle("c1", following="Condition?page=2")).encode()}
-    filled = call_back().follow(hook_request("http://127.0.0.1:1/fhir", given), None, ["conditions"])
+    filled = call_back().fill(hook_request("http://127.0.0.1:1/fhir", given), None, {}, ["conditions"])
     assert filled == Filled(given, {"conditions": "no allowed FHIR server"})
 
 
@@ -304,7 +304,7 @@ def test_page_one_stays_as_it_was_when_nothing_may_be_called() -> None:
 def test_what_is_not_page_one_of_several_is_not_followed(value: bytes) -> None:
     with ehr(proper) as (server, registered):
         request = hook_request(server.base, {"conditions": value})
-        assert call_back().follow(request, registered, ["conditions"]) == Filled({"conditions": value}, {})
+        assert call_back().fill(request, registered, {}, ["conditions"]) == Filled({"conditions": value}, {})
     assert server.connections == 0
 
 
