@@ -22,7 +22,8 @@ _SEMANTIC_TAG = re.compile(
 
 def plain_display(display: str) -> str:
     """A display without case and without SNOMED CT's semantic tag, for comparing what it names."""
-    return _SEMANTIC_TAG.sub("", display.casefold().strip())
+    plain = display.casefold().strip()
+    return _SEMANTIC_TAG.sub("", plain) if plain.endswith(")") else plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,8 +108,8 @@ def _fish_cutoff(value_of: Mapping[str, Any], reading: Reading) -> Decimal:
     """The laboratory's own upper reference limit in percent, else the default."""
     ranges = value_of.get("referenceRange")
     for reference in ranges if isinstance(ranges, list) else []:
-        high = reference.get("high") if isinstance(reference, Mapping) else None
-        limit = percent({"valueQuantity": high}, reading.knowledge) if isinstance(high, Mapping) else None
+        high = reference.get("high") if isinstance(reference, dict) else None
+        limit = percent({"valueQuantity": high}, reading.knowledge) if isinstance(high, dict) else None
         if isinstance(limit, Percent) and limit.low == limit.high and limit.low > 0:
             return limit.low
     return reading.knowledge.limits.fish_cutoff

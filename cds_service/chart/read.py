@@ -10,7 +10,7 @@ from typing import Any
 from cds_service.chart.conditions import read_condition
 from cds_service.chart.observations import FINAL, REPORTS, read_observation, specimen_id, specimen_kind
 from cds_service.chart.reading import Reading
-from cds_service.chart.resource import Resource
+from cds_service.chart.resource import Json, Resource
 from cds_service.chart.select import MEDICATION, Selection
 from cds_service.chart.treatments import read_medication, read_procedure
 from cds_service.clinical.facts import FACT_FIELDS, Facts, Report, SetAside
@@ -21,8 +21,9 @@ READERS = {
     "Condition": read_condition,
     "Observation": read_observation,
     "Procedure": read_procedure,
-    **dict.fromkeys(MEDICATION, read_medication),
+    **dict.fromkeys(sorted(MEDICATION), read_medication),
 }
+"""A reader for each type, in the order they are asked: results may refer to Conditions."""
 
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -48,24 +49,26 @@ def read(
     names = _names(patient_id, selection.full_urls, fhir_server)
     theirs = [r for r in resources if r.kind != "Patient" and _is_theirs(r, names, reading)]
     theirs += [r for report in theirs for r in _contained_results(report, reading)]
-    current = [r for r in theirs if not _older(r, reading)]
-    _find_marrow_specimens(current, reading)
-    for kind in ("Condition", "Observation", "Procedure", *sorted(MEDICATION)):
-        for resource in current:
-            if resource.kind == kind and resource.misnamed:
+    current: dict[str, list[Resource]] = {}
+    for resource in theirs:
+        if not _older(resource, reading):
+            current.setdefault(resource.kind, []).append(resource)
+    _find_marrow_specimens(current.get("Observation", ()), reading)
+    for kind, read_one in READERS.items():
+        for resource in current.get(kind, ()):
+            if resource.misnamed:
                 reading.aside(resource, "display-names-another-concept")
-            elif resource.kind == kind:
-                READERS[kind](resource, reading)
-    for resource in current:
-        if resource.kind == "DiagnosticReport":
-            _read_report(resource, reading)
+            else:
+                read_one(resource, reading)
+    for report in current.get("DiagnosticReport", ()):
+        _read_report(report, reading)
     return _freeze(reading, selection, patient_id, patient, absent_keys)
 
 
-def _versions(resources: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _versions(resources: Iterable[Json]) -> list[Json]:
     """Each resource once: of several versions the last updated, if that is known of all."""
-    by_name: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    kept: list[Mapping[str, Any]] = []
+    by_name: dict[tuple[str, str], list[Json]] = {}
+    kept: list[Json] = []
     for resource in resources:
         name = resource.get("id")
         if isinstance(name, str) and name:
@@ -83,9 +86,9 @@ def _versions(resources: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]
     return kept
 
 
-def _updated(resource: Mapping[str, Any]) -> str:
+def _updated(resource: Json) -> str:
     meta = resource.get("meta")
-    when = When.parse(meta.get("lastUpdated")) if isinstance(meta, Mapping) else None
+    when = When.parse(meta.get("lastUpdated")) if isinstance(meta, dict) else None
     return when.last.isoformat() if when else ""
 
 
@@ -134,7 +137,7 @@ def _contained_results(report: Resource, reading: Reading) -> list[Resource]:
     """Observations contained in a DiagnosticReport, with the report's subject, time and specimen."""
     if report.kind != "DiagnosticReport" or report.text("status") not in (*FINAL, "preliminary", "partial"):
         return []
-    inherited = {
+    inherited: Json = {
         name: report.json[name]
         for name in ("effectiveDateTime", "effectivePeriod", "issued", "contained")
         if name in report.json
@@ -156,15 +159,15 @@ def _contained_results(report: Resource, reading: Reading) -> list[Resource]:
     ]
 
 
-def _find_marrow_specimens(resources: list[Resource], reading: Reading) -> None:
+def _find_marrow_specimens(observations: Iterable[Resource], reading: Reading) -> None:
     """Specimens known to be marrow: by their type, or because a marrow count was made of them."""
-    for resource in resources:
-        if resource.kind != "Observation":
-            continue
+    for resource in observations:
         specimen = specimen_id(resource, reading)
+        if specimen is None:
+            continue
         counted = "marrow-blasts" in resource.meanings_of(resource.json.get("code"))
         kind = specimen_kind(resource, reading)
-        if specimen and (kind == "marrow" or (counted and kind == "")):
+        if kind == "marrow" or (counted and kind == ""):
             reading.marrow_specimens.add(specimen)
 
 
@@ -214,10 +217,10 @@ def _in_order(facts: list[Any]) -> tuple[Any, ...]:
     """Each once, by date and resource; several of one resource and date by all they say."""
     if len(facts) < 2:
         return tuple(facts)
-    found = sorted(set(facts), key=_place)
-    if len({_place(fact) for fact in found}) < len(found):
-        found.sort(key=lambda fact: (_place(fact), repr(fact)))
-    return tuple(found)
+    by_place = {_place(fact): fact for fact in facts}
+    if len(by_place) == len(facts):
+        return tuple(by_place[place] for place in sorted(by_place))
+    return tuple(sorted(set(facts), key=lambda fact: (_place(fact), repr(fact))))
 
 
 def _place(fact: Any) -> tuple[Any, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from functools import cached_property
 
-from cds_service.chart.resource import Resource
+from cds_service.chart.resource import Json, Resource
 from cds_service.chart.strict_json import Malformed, decode
 from cds_service.clinical.facts import Fact, SetAside
 from cds_service.clinical.when import When
@@ -27,11 +27,11 @@ class Reading:
     marrow_specimens: set[str] = field(default_factory=set)
     all_conditions: set[str] = field(default_factory=set)
 
-    @property
+    @cached_property
     def now(self) -> When:
         return When.day(self.today)
 
-    def resource(self, json: Mapping[str, Any]) -> Resource:
+    def resource(self, json: Json) -> Resource:
         return Resource(json, self.knowledge.meanings, self.knowledge.displays)
 
     def aside(self, resource: Resource, why: str) -> None:
@@ -39,6 +39,8 @@ class Reading:
 
     def resolve(self, resource: Resource, reference: str) -> Resource | None:
         """A contained (``#x``) or bundled resource; None when it is not at hand."""
+        if not reference:
+            return None
         if reference.startswith("#"):
             for contained in resource.parts("contained"):
                 if contained.get("id") == reference[1:]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 from cds_service.clinical.when import When
 from cds_service.knowledge import Coding, plain_display
 
-Json = Mapping[str, Any]
+Json = dict[str, Any]
+NOTHING: frozenset[str] = frozenset()
 
 OLDER_FHIR = {
     "Condition": ("dateRecorded", "assertedDate", "context", "patient"),
@@ -35,17 +35,14 @@ def is_id(value: object) -> bool:
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
-@dataclass(frozen=True)
 class Resource:
-    """One relevant resource. *meanings* maps codes to value sets; *referenced* holds raw neighbors."""
+    """One relevant resource. *meanings* maps codes to value sets, *displays* displays to those they stand in."""
 
-    json: Json
-    meanings: Mapping[Coding, str]
-    displays: Mapping[str, frozenset[str]]
-
-    @property
-    def kind(self) -> str:
-        return str(self.json.get("resourceType", ""))
+    def __init__(self, json: Json, meanings: Mapping[Coding, str], displays: Mapping[str, frozenset[str]]) -> None:
+        self.json = json
+        self.meanings = meanings
+        self.displays = displays
+        self.kind = str(json.get("resourceType", ""))
 
     @cached_property
     def ref(self) -> str:
@@ -71,11 +68,11 @@ class Resource:
 
     def part(self, name: str) -> Json:
         value = self.json.get(name)
-        return value if isinstance(value, Mapping) else {}
+        return value if isinstance(value, dict) else {}
 
     def parts(self, name: str) -> list[Json]:
         value = self.json.get(name)
-        return [v for v in value if isinstance(v, Mapping)] if isinstance(value, list) else []
+        return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
 
     def reference(self, name: str) -> str:
         value = self.part(name).get("reference")
@@ -83,20 +80,27 @@ class Resource:
 
     def meanings_of(self, concept: object) -> frozenset[str]:
         """The value sets that hold a coding of *concept*; one whose display names another is dropped."""
-        return frozenset(self.meanings[pair] for pair, display in codings(concept) if self._holds(pair, display))
-
-    def _holds(self, pair: Coding, display: str) -> bool:
-        return pair in self.meanings and not self.display_names_another(pair, display)
+        if concept is None:
+            return NOTHING
+        known = self.meanings
+        return frozenset(
+            known[pair]
+            for pair, display in codings(concept)
+            if pair in known and not self.display_names_another(pair, display)
+        )
 
     def display_names_another(self, pair: Coding, display: str) -> bool:
         """The display is that of another known concept, and of this one nowhere.
 
         "Acute lymphoblastic leukemia" over a code that says more (B-cell, in relapse) is broader, not another.
         """
-        named = {_answer(name) for name in self.displays.get(plain_display(display), ())}
         meaning = self.meanings[pair]
+        others = self.displays.get(plain_display(display)) if display else None
+        if not others or meaning in others:
+            return False
+        named = {_answer(name) for name in others}
         broader = "all-diagnosis" in named and meaning.startswith("all-")
-        return bool(named) and _answer(meaning) not in named and not broader
+        return _answer(meaning) not in named and not broader
 
     @property
     def misnamed(self) -> bool:
@@ -128,19 +132,21 @@ def _answer(value_set: str) -> str:
     return value_set.removeprefix("value-").removeprefix("interpretation-")
 
 
-def codings(concept: object) -> Iterator[tuple[Coding, str]]:
+def codings(concept: object) -> list[tuple[Coding, str]]:
     """Each ((system, code), display) of a CodeableConcept."""
-    found = concept.get("coding") if isinstance(concept, Mapping) else None
-    for coding in found if isinstance(found, list) else []:
-        if isinstance(coding, Mapping):
+    given = concept.get("coding") if isinstance(concept, dict) else None
+    found = []
+    for coding in given if isinstance(given, list) else ():
+        if isinstance(coding, dict):
             system, code, display = coding.get("system"), coding.get("code"), coding.get("display")
             if isinstance(system, str) and isinstance(code, str):
-                yield (system, code), display if isinstance(display, str) else ""
+                found.append(((system, code), display if isinstance(display, str) else ""))
+    return found
 
 
 def period(value: object) -> When | None:
     """A Period as the interval it spans; a missing end leaves its start alone, and the reverse."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     start, end = When.parse(value.get("start")), When.parse(value.get("end"))
     if start is None or end is None:

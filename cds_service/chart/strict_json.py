@@ -21,13 +21,7 @@ def decode(raw: bytes | memoryview) -> dict[str, Any]:
     """The resource as Python objects, numbers as Decimal. Raises :class:`Malformed`."""
     text = bytes(raw)
     try:
-        found = json.loads(
-            text,
-            parse_float=_number,
-            parse_int=_number,
-            parse_constant=_constant,
-            object_pairs_hook=_object,
-        )
+        found = _decode(str(text, "utf-8"))
     except RecursionError as error:
         raise Malformed("nested too deeply") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -57,6 +51,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         raise Malformed("a key given twice")
     return made
+
+
+_decode = json.JSONDecoder(
+    parse_float=_number,
+    parse_int=_number,
+    parse_constant=_constant,
+    object_pairs_hook=_object,
+).decode
 
 
 def _members(item: dict[str, Any]) -> list[Any]:

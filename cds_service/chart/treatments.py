@@ -162,5 +162,5 @@ def _read_agent(resource: Resource, reading: Reading, meaning: str, when: When) 
 def _growth_factor_end(resource: Resource, when: When, end: When | None) -> When:
     """The last day it was, or may have been, given."""
     dispensed = resource.part("dispenseRequest").get("validityPeriod")
-    until = When.parse(dispensed.get("end")) if isinstance(dispensed, Mapping) else None
+    until = When.parse(dispensed.get("end")) if isinstance(dispensed, dict) else None
     return end or until or when

@@ -40,7 +40,7 @@ class Measured:
 def percent(value_of: Mapping[str, Any], knowledge: Knowledge) -> Percent | Measured | NoPercent:
     """valueQuantity as a percentage; valueInteger and valueString are no measurement with a unit."""
     quantity = value_of.get("valueQuantity")
-    if not isinstance(quantity, Mapping):
+    if not isinstance(quantity, dict):
         return _not_a_quantity(value_of)
     number, comparator = quantity.get("value"), quantity.get("comparator")
     if isinstance(number, bool) or not isinstance(number, Decimal):
@@ -148,7 +148,7 @@ def has_value(value_of: Mapping[str, Any]) -> bool:
 def bare_number(value_of: Mapping[str, Any]) -> Percent | None:
     """A quantity in whatever unit: good only for asking whether it is above zero."""
     quantity = value_of.get("valueQuantity")
-    if not isinstance(quantity, Mapping):
+    if not isinstance(quantity, dict):
         return None
     number, comparator = quantity.get("value"), quantity.get("comparator")
     if not isinstance(number, Decimal) or number < 0 or (number == 0 and comparator == "<"):

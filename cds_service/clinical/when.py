@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import calendar
 import re
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 from cds_service.clinical.truth import Truth
 
@@ -19,8 +19,7 @@ NEARLY_A_DAY = 4
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class When:
+class When(NamedTuple):
     """Some moment between *first* and *last*, both included, both in UTC."""
 
     first: datetime
@@ -29,7 +28,11 @@ class When:
     @classmethod
     def day(cls, first: date, last: date | None = None) -> When:
         """All of the days from *first* to *last*."""
-        return cls(datetime.combine(first, time.min, UTC), datetime.combine(last or first, time.max, UTC))
+        last = last or first
+        return cls(
+            datetime(first.year, first.month, first.day, tzinfo=UTC),
+            datetime(last.year, last.month, last.day, 23, 59, 59, 999_999, UTC),
+        )
 
     @classmethod
     def parse(cls, text: object) -> When | None:
