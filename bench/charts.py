@@ -1,7 +1,8 @@
 """Made-up patient-view calls of any length: a fixed relapse among everyday laboratory results.
 
 ``chart(500)`` has 500 observations and ten conditions; 21 resources (or as many as asked) bear on leukemia,
-the rest are what an EHR sends besides. The same arguments always give the same bytes.
+the rest are what an EHR sends besides: thirty tests again and again, each under its LOINC code and the laboratory's
+own. The same arguments always give the same bytes.
 """
 
 from __future__ import annotations
@@ -214,7 +215,11 @@ def _result(
     quantity = {"unit": unit, "system": UCUM, "code": unit}
     concept = _concept(LOINC, code, display)
     concept["coding"].append(
-        {"system": "urn:oid:1.2.840.114350.1.13.0.1.7.5.737384", "code": str(dice.randrange(10**7)), "display": local}
+        {
+            "system": "urn:oid:1.2.840.114350.1.13.0.1.7.5.737384",
+            "code": f"1557{code.replace('-', '')}",
+            "display": local,
+        }
     )
     return _observation(name, when.isoformat().replace("+00:00", "Z"), concept | {"text": local}) | {
         "meta": {"versionId": "1", "lastUpdated": (when + timedelta(hours=2)).isoformat().replace("+00:00", "Z")},

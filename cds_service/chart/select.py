@@ -50,16 +50,23 @@ class _Stage(msgspec.Struct, gc=False):
 
 
 class _Outline(msgspec.Struct, gc=False):
-    """As much of an entry as selection needs."""
+    """As much of an entry as selection needs. *code* is a CodeableConcept, decoded by :class:`_Concepts`."""
 
     resourceType: str = ""
     id: str | None = None
-    code: _Concept | None = None
+    code: msgspec.Raw = msgspec.Raw()
     component: list[_Component] = []
     stage: list[_Stage] = []
     medicationCodeableConcept: _Concept | None = None
     medicationReference: msgspec.Raw = msgspec.Raw()
     contained: msgspec.Raw = msgspec.Raw()
+
+
+class _Contained(msgspec.Struct, gc=False):
+    """A result inside a DiagnosticReport."""
+
+    code: _Concept | None = None
+    component: list[_Component] = []
 
 
 class _Entry(msgspec.Struct, gc=False):
@@ -93,10 +100,34 @@ class _Typed(msgspec.Struct, gc=False):
 
 
 _outline = msgspec.json.Decoder(_Outline).decode
+_concept = msgspec.json.Decoder(_Concept | None).decode
 _bundle = msgspec.json.Decoder(_Bundle).decode
 _outcome = msgspec.json.Decoder(_Outcome).decode
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_contained_one = msgspec.json.Decoder(_Contained).decode
 _typed = msgspec.json.Decoder(_Typed).decode
+
+
+class _Concepts(dict[bytes, tuple[str | None, ...] | None]):
+    """The concepts of one chart by their JSON: None where a value set holds a coding, else the codings' systems.
+
+    A chart has few different concepts and repeats them hundreds of times, so each is decoded and looked up once.
+    """
+
+    def __init__(self, meanings: Mapping[CodePair, str]) -> None:
+        super().__init__()
+        self.meanings = meanings
+
+    def __missing__(self, raw: bytes) -> tuple[str | None, ...] | None:
+        concept = _concept(raw) if raw else None
+        found = self[raw] = self.unknown(concept) if concept is not None else ()
+        return found
+
+    def unknown(self, concept: _Concept) -> tuple[str | None, ...] | None:
+        """The systems of the codings of *concept*, or None when a value set holds one of them."""
+        if any((coding.system, coding.code) in self.meanings for coding in concept.coding):
+            return None
+        return tuple(coding.system for coding in concept.coding)
 
 
 @dataclass
@@ -120,31 +151,29 @@ class Selection:
 
 def select(prefetch: Mapping[str, bytes | memoryview], meanings: Mapping[CodePair, str]) -> Selection:
     """Every relevant resource of *prefetch*; null, failed and incomplete keys are told apart."""
-    selection = Selection()
+    selection, concepts = Selection(), _Concepts(meanings)
     for key in sorted(prefetch):
         raw = prefetch[key]
         if bytes(raw[:4]) != b"null":
-            _select_value(key, raw, meanings, selection)
+            _select_value(key, raw, concepts, selection)
     return selection
 
 
-def _select_value(key: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection) -> None:
+def _select_value(key: str, raw: bytes | memoryview, concepts: _Concepts, selection: Selection) -> None:
     seen = selection.types_seen.setdefault(key, set())
     try:
         bundle = _bundle(raw)
     except msgspec.DecodeError:
-        _select_odd_value(key, raw, meanings, selection)
+        _select_odd_value(key, raw, concepts, selection)
         return
     if bundle.resourceType == "Bundle":
         seen.add("Bundle")
-        _select_bundle(key, bundle, meanings, selection)
+        _select_bundle(key, bundle, concepts, selection)
     else:
-        _select_single(key, bundle.resourceType, raw, meanings, selection)
+        _select_single(key, bundle.resourceType, raw, concepts, selection)
 
 
-def _select_odd_value(
-    key: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection
-) -> None:
+def _select_odd_value(key: str, raw: bytes | memoryview, concepts: _Concepts, selection: Selection) -> None:
     """Not of the shape of a Bundle: a Bundle that is not has failed; another resource may still be one."""
     try:
         kind = _typed(raw).resourceType
@@ -153,20 +182,18 @@ def _select_odd_value(
     if kind == "Bundle":
         selection.failed.append(key)
     else:
-        _select_single(key, kind, raw, meanings, selection)
+        _select_single(key, kind, raw, concepts, selection)
 
 
-def _select_single(
-    key: str, kind: str, raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection
-) -> None:
+def _select_single(key: str, kind: str, raw: bytes | memoryview, concepts: _Concepts, selection: Selection) -> None:
     if kind == "OperationOutcome":
         selection.failed.append(key)
     elif kind:
         selection.types_seen[key].add(kind)
-        _select_entry(raw, meanings, selection)
+        _select_entry(raw, concepts, selection)
 
 
-def _select_bundle(key: str, bundle: _Bundle, meanings: Mapping[CodePair, str], selection: Selection) -> None:
+def _select_bundle(key: str, bundle: _Bundle, concepts: _Concepts, selection: Selection) -> None:
     seen, unknown = selection.types_seen[key], selection.unknown
     for entry in bundle.entry:
         if entry is None or not len(entry.resource):
@@ -174,14 +201,14 @@ def _select_bundle(key: str, bundle: _Bundle, meanings: Mapping[CodePair, str], 
         # A long chart spends its time here, on entries with one CodeableConcept that nobody knows.
         try:
             outline = _outline(entry.resource)
+            kind = outline.resourceType
+            relevant = kind in READ and _is_relevant(outline, concepts, unknown)
         except msgspec.DecodeError:
-            seen.add(_select_malformed(entry.resource, meanings, selection))
+            seen.add(_select_malformed(entry.resource, concepts, selection))
             continue
-        kind = outline.resourceType
         seen.add(kind)
-        if kind in READ:
-            if _is_relevant(outline, meanings, unknown):
-                _select_outlined(outline, entry.resource, selection, entry.fullUrl)
+        if relevant:
+            _select_outlined(outline, entry.resource, selection, entry.fullUrl)
         elif kind == "OperationOutcome" and _is_failure(entry.resource) and key not in selection.failed:
             selection.failed.append(key)
     if any(link.relation == "next" and link.url for link in bundle.link):
@@ -197,14 +224,15 @@ def _is_failure(raw: msgspec.Raw) -> bool:
     return not issues or any(i.severity not in NOT_A_FAILURE or i.code in INCOMPLETE_ISSUES for i in issues)
 
 
-def _select_entry(raw: bytes | memoryview, meanings: Mapping[CodePair, str], selection: Selection) -> None:
+def _select_entry(raw: bytes | memoryview, concepts: _Concepts, selection: Selection) -> None:
     """A resource that stands by itself under its key."""
     try:
         outline = _outline(raw)
+        relevant = outline.resourceType in READ and _is_relevant(outline, concepts, selection.unknown)
     except msgspec.DecodeError:
-        _select_malformed(raw, meanings, selection)
+        _select_malformed(raw, concepts, selection)
         return
-    if outline.resourceType in READ and _is_relevant(outline, meanings, selection.unknown):
+    if relevant:
         _select_outlined(outline, raw, selection, None)
 
 
@@ -223,28 +251,26 @@ def _select_outlined(
         selection.full_urls[full_url] = name
 
 
-def _is_relevant(outline: _Outline, meanings: Mapping[CodePair, str], unknown: list[str | None]) -> bool:
+def _is_relevant(outline: _Outline, concepts: _Concepts, unknown: list[str | None]) -> bool:
     """A known code, or a resource that needs none; the systems of other codes are noted."""
-    code = outline.code
-    if code is not None:
-        for coding in code.coding:
-            if (coding.system, coding.code) in meanings:
-                return True
-            unknown.append(coding.system)
+    systems = concepts[bytes(outline.code)]
+    if systems is None:
+        return True
+    unknown.extend(systems)
     if outline.resourceType in PLAIN and not outline.component and not outline.stage:
         return False
-    return _is_relevant_otherwise(outline, meanings, unknown)
+    return _is_relevant_otherwise(outline, concepts, unknown)
 
 
-def _is_relevant_otherwise(outline: _Outline, meanings: Mapping[CodePair, str], unknown: list[str | None]) -> bool:
+def _is_relevant_otherwise(outline: _Outline, concepts: _Concepts, unknown: list[str | None]) -> bool:
     kind = outline.resourceType
     if kind == "Patient" or kind in REFERENCED or (kind in MEDICATION and len(outline.medicationReference)):
         return True
     for concept in _further_concepts(outline):
-        for coding in concept.coding:
-            if (coding.system, coding.code) in meanings:
-                return True
-            unknown.append(coding.system)
+        systems = concepts.unknown(concept)
+        if systems is None:
+            return True
+        unknown.extend(systems)
     return False
 
 
@@ -258,13 +284,13 @@ def _further_concepts(outline: _Outline) -> Iterator[_Concept]:
         for contained in _contained(outline.contained):
             if contained.code is not None:
                 yield contained.code
-            yield from _further_concepts(contained)
+            yield from (component.code for component in contained.component if component.code is not None)
 
 
-def _contained(raw: msgspec.Raw) -> list[_Outline]:
+def _contained(raw: msgspec.Raw) -> list[_Contained]:
     """The contained results that have the shape of one; others make nothing relevant."""
     try:
-        return [_outline(item) for item in _raws(raw) if _typed(item).resourceType == "Observation"]
+        return [_contained_one(item) for item in _raws(raw) if _typed(item).resourceType == "Observation"]
     except msgspec.DecodeError:
         return []
 
@@ -279,9 +305,7 @@ def _keep(raw: bytes | memoryview | msgspec.Raw, outline: _Outline, selection: S
         selection.set_aside.append(SetAside(_name(outline.resourceType, outline.id), "malformed"))
 
 
-def _select_malformed(
-    raw: bytes | memoryview | msgspec.Raw, meanings: Mapping[CodePair, str], selection: Selection
-) -> str:
+def _select_malformed(raw: bytes | memoryview | msgspec.Raw, concepts: _Concepts, selection: Selection) -> str:
     """An entry that does not have the shape of its type: named when any code in it is relevant."""
     try:
         resource = decode(bytes(raw))
@@ -292,7 +316,7 @@ def _select_malformed(
         return kind if isinstance(kind, str) else ""
     if kind == "Patient":
         selection.resources.append(resource)
-    elif any(pair in meanings for pair in _all_codings(resource)):
+    elif any(pair in concepts.meanings for pair in _all_codings(resource)):
         selection.set_aside.append(SetAside(_name(kind, name), "malformed"))
     return kind
 
