@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Never
+
+import msgspec
 
 MAX_DEPTH = 64
 MAX_DIGITS = 40
@@ -21,7 +24,7 @@ def decode(raw: bytes | memoryview) -> dict[str, Any]:
     """The resource as Python objects, numbers as Decimal. Raises :class:`Malformed`."""
     text = bytes(raw)
     try:
-        found = _decode(str(text, "utf-8"))
+        found = _loads(text)
     except RecursionError as error:
         raise Malformed("nested too deeply") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -32,6 +35,19 @@ def decode(raw: bytes | memoryview) -> dict[str, Any]:
     if b"\\u" in text or text.count(b"{") + text.count(b"[") > MAX_DEPTH:
         _check(found)
     return found
+
+
+def _loads(text: bytes) -> Any:
+    """Raises :class:`Malformed` for a key given twice, which is searched for only where one may be.
+
+    Without a backslash every quotation mark opens or closes a string. What was decoded and is written again has
+    as many of them, unless one of two equal keys was dropped with its value.
+    """
+    decoded = str(text, "utf-8")
+    if b"\\" in text:
+        return _decode_members(decoded)
+    found = _decode(decoded)
+    return found if _encode(found).count(b'"') == text.count(b'"') else _decode_members(decoded)
 
 
 def _number(text: str) -> Decimal:
@@ -53,12 +69,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-_decode = json.JSONDecoder(
-    parse_float=_number,
-    parse_int=_number,
-    parse_constant=_constant,
-    object_pairs_hook=_object,
-).decode
+_STRICT: Mapping[str, Any] = {"parse_float": _number, "parse_int": _number, "parse_constant": _constant}
+_decode = json.JSONDecoder(**_STRICT).decode
+_decode_members = json.JSONDecoder(**_STRICT, object_pairs_hook=_object).decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def _members(item: dict[str, Any]) -> list[Any]:
