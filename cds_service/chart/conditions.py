@@ -89,7 +89,7 @@ def read_condition(resource: Resource, reading: Reading) -> None:
     if verification in NOT_A_DIAGNOSIS:
         reading.aside(resource, verification)
         return
-    meanings = resource.meanings_of(resource.json.get("code"))
+    meanings = resource.code_meanings
     if not meanings:
         return
     when = reading.usable_date(resource, _when(resource, reading))

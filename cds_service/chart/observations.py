@@ -69,7 +69,7 @@ def read_observation(resource: Resource, reading: Reading) -> None:
     when = reading.usable_date(resource, observed(resource, reading))
     if when is None:
         return
-    meanings = resource.meanings_of(resource.json.get("code"))
+    meanings = resource.code_meanings
     if len(meanings) > 1:
         reading.aside(resource, "codes-disagree")
     elif meanings:
@@ -148,23 +148,13 @@ def _read_final_only(
     resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When
 ) -> None:
     """Findings that a preliminary result does not establish."""
-    readers = {
-        "cd19-expression": _read_antigen,
-        "cd22-expression": _read_antigen,
-        "disease-status": _read_status,
-        "cancer-disease-status": _read_status,
-        "extramedullary-disease": _read_extramedullary,
-        "csf-blasts": _read_fluid,
-        "body-fluid-blasts": _read_fluid,
-        "abnormal-cells-origin": _read_origin,
-        **dict.fromkeys(JUDGEMENTS, _read_judgement),
-    }
-    if meaning not in readers:
+    read_one = FINAL_ONLY.get(meaning)
+    if read_one is None:
         return
     if resource.text("status") == "preliminary":
         reading.aside(resource, "preliminary")
         return
-    readers[meaning](resource, reading, meaning, value_of, when)
+    read_one(resource, reading, meaning, value_of, when)
 
 
 def _read_marrow(resource: Resource, reading: Reading, meaning: str, value_of: Mapping[str, Any], when: When) -> None:
@@ -313,3 +303,17 @@ def _read_judgement(
         reading.aside(resource, "value-not-understood")
         return
     reading.facts.append(Judgement(resource.ref, when, resource.text("status"), meaning, answer))
+
+
+FINAL_ONLY = {
+    "cd19-expression": _read_antigen,
+    "cd22-expression": _read_antigen,
+    "disease-status": _read_status,
+    "cancer-disease-status": _read_status,
+    "extramedullary-disease": _read_extramedullary,
+    "csf-blasts": _read_fluid,
+    "body-fluid-blasts": _read_fluid,
+    "abnormal-cells-origin": _read_origin,
+    **dict.fromkeys(JUDGEMENTS, _read_judgement),
+}
+"""A reader for each finding that a preliminary result does not establish."""

@@ -78,12 +78,16 @@ def _versions(resources: Iterable[Json]) -> list[Json]:
         if resource not in versions:
             versions.append(resource)
     for versions in by_name.values():
-        updated = [_updated(v) for v in versions]
-        if len(versions) > 1 and all(updated) and len(set(updated)) == len(updated):
-            kept.append(max(versions, key=_updated))
-        else:
-            kept += versions
+        kept += versions if len(versions) == 1 else _newest(versions)
     return kept
+
+
+def _newest(versions: list[Json]) -> list[Json]:
+    """The last updated one, or all of them where that is not known."""
+    updated = [_updated(v) for v in versions]
+    if all(updated) and len(set(updated)) == len(updated):
+        return [max(versions, key=_updated)]
+    return versions
 
 
 def _updated(resource: Json) -> str:
@@ -165,7 +169,7 @@ def _find_marrow_specimens(observations: Iterable[Resource], reading: Reading) -
         specimen = specimen_id(resource, reading)
         if specimen is None:
             continue
-        counted = "marrow-blasts" in resource.meanings_of(resource.json.get("code"))
+        counted = "marrow-blasts" in resource.code_meanings
         kind = specimen_kind(resource, reading)
         if kind == "marrow" or (counted and kind == ""):
             reading.marrow_specimens.add(specimen)
@@ -173,7 +177,7 @@ def _find_marrow_specimens(observations: Iterable[Resource], reading: Reading) -
 
 def _read_report(resource: Resource, reading: Reading) -> None:
     """A report without coded results: its date is shown, its text is not interpreted."""
-    meanings = resource.meanings_of(resource.json.get("code")) & set(REPORTS)
+    meanings = resource.code_meanings & set(REPORTS)
     status = resource.text("status")
     if not meanings or resource.parts("result"):
         return

@@ -84,10 +84,17 @@ class Resource:
             return NOTHING
         known = self.meanings
         return frozenset(
-            known[pair]
-            for pair, display in codings(concept)
-            if pair in known and not self.display_names_another(pair, display)
+            [
+                known[pair]
+                for pair, display in codings(concept)
+                if pair in known and not self.display_names_another(pair, display)
+            ]
         )
+
+    @cached_property
+    def code_meanings(self) -> frozenset[str]:
+        """What the resource's own code means."""
+        return self.meanings_of(self.json.get("code"))
 
     def display_names_another(self, pair: Coding, display: str) -> bool:
         """The display is that of another known concept, and of this one nowhere.
@@ -107,11 +114,11 @@ class Resource:
         """A known code of this resource carries the display of another known concept."""
         concepts = [self.json.get("code"), self.json.get("medicationCodeableConcept")]
         concepts += [part.get("code") for part in self.parts("component")]
-        return any(
-            pair in self.meanings and self.display_names_another(pair, display)
-            for concept in concepts
-            for pair, display in codings(concept)
-        )
+        for concept in concepts:
+            for pair, display in codings(concept):
+                if display and pair in self.meanings and self.display_names_another(pair, display):
+                    return True
+        return False
 
     def when(self, *names: str) -> When | None:
         """The first of the elements *names* that is a usable date, instant or Period."""

@@ -30,7 +30,7 @@ NOT_AN_ORDER = ("proposal", "plan", "option")
 
 def read_procedure(resource: Resource, reading: Reading) -> None:
     """One Procedure: only a completed one documents treatment."""
-    meanings = resource.meanings_of(resource.json.get("code"))
+    meanings = resource.code_meanings
     for meaning in sorted(meanings & NOT_ALLOGENEIC):
         reading.aside(resource, meaning)
     if not meanings & {

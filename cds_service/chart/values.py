@@ -95,6 +95,14 @@ class Said(Enum):
     UNCLEAR = "unclear"
 
 
+SAID_BY_VALUE = {"value-positive": Said.POSITIVE, "value-negative": Said.NEGATIVE, "value-unclear": Said.UNCLEAR}
+SAID_BY_INTERPRETATION = {
+    "interpretation-positive": Said.POSITIVE,
+    "interpretation-negative": Said.NEGATIVE,
+    "value-unclear": Said.UNCLEAR,
+}
+
+
 def qualitative(resource: Resource, value_of: Mapping[str, Any], knowledge: Knowledge) -> Said | None:
     """A coded value, a string of the closed list, or an interpretation; unclear when they differ."""
     found = {*_coded(resource, value_of), *_worded(value_of, knowledge), *_interpreted(resource, value_of)}
@@ -105,8 +113,7 @@ def qualitative(resource: Resource, value_of: Mapping[str, Any], knowledge: Know
 
 def _coded(resource: Resource, value_of: Mapping[str, Any]) -> set[Said]:
     meanings = resource.meanings_of(value_of.get("valueCodeableConcept"))
-    table = {"value-positive": Said.POSITIVE, "value-negative": Said.NEGATIVE, "value-unclear": Said.UNCLEAR}
-    said = {table[m] for m in meanings if m in table}
+    said = {SAID_BY_VALUE[m] for m in meanings if m in SAID_BY_VALUE}
     boolean = value_of.get("valueBoolean")
     if isinstance(boolean, bool):
         said.add(Said.POSITIVE if boolean else Said.NEGATIVE)
@@ -123,16 +130,11 @@ def _worded(value_of: Mapping[str, Any], knowledge: Knowledge) -> set[Said]:
 
 def _interpreted(resource: Resource, value_of: Mapping[str, Any]) -> set[Said]:
     concepts = value_of.get("interpretation")
-    table = {
-        "interpretation-positive": Said.POSITIVE,
-        "interpretation-negative": Said.NEGATIVE,
-        "value-unclear": Said.UNCLEAR,
-    }
     return {
-        table[m]
+        SAID_BY_INTERPRETATION[m]
         for concept in (concepts if isinstance(concepts, list) else [])
         for m in resource.meanings_of(concept)
-        if m in table
+        if m in SAID_BY_INTERPRETATION
     }
 
 
