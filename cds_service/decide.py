@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from cds_service.chart.bundle import Prefetched, is_null
 from cds_service.chart.read import read
 from cds_service.chart.select import Selection, select
 from cds_service.clinical.assess import Assessment, assess, cited
@@ -33,7 +34,7 @@ class PatientView:
     """What the core needs of one request."""
 
     patient_id: str
-    prefetch: Mapping[str, bytes | memoryview]
+    prefetch: Mapping[str, Prefetched]
     patient_facing: bool = False
     fhir_server: str | None = None
 
@@ -52,7 +53,7 @@ def decide(view: PatientView, knowledge: Knowledge, today: date) -> Decision:
     return Decision(assessment, today, view.patient_id, silence, selection.unknown_systems)
 
 
-def _require(prefetch: Mapping[str, bytes | memoryview], selection: Selection) -> None:
+def _require(prefetch: Mapping[str, Prefetched], selection: Selection) -> None:
     """Patient and conditions must be had, under whatever key; null conditions mean "looked, none"."""
     everywhere = set[str]().union(*selection.types_seen.values())
     for key in REQUIRED_KEYS:
@@ -63,8 +64,7 @@ def _require(prefetch: Mapping[str, bytes | memoryview], selection: Selection) -
         seen = selection.types_seen.get(key, set())
         if key in selection.failed:
             raise DataNotHad(key, "the client could not read it")
-        is_null = bytes(prefetch[key][:4]) == b"null"
-        empty = key != "patient" and (is_null or seen in ({"Bundle"}, {"Bundle", "OperationOutcome"}))
+        empty = key != "patient" and (is_null(prefetch[key]) or seen in ({"Bundle"}, {"Bundle", "OperationOutcome"}))
         if not empty:
             raise DataNotHad(key, "holds no " + REQUIRED_TYPES[key])
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from cds_service.chart.bundle import Bundle, Prefetched, is_null, parted
 from cds_service.chart.resource import is_id
 from cds_service.chart.strict_json import Malformed, decode
 from cds_service.clinical.facts import SetAside
@@ -38,7 +39,7 @@ class _Coding(msgspec.Struct, gc=False):
 
 
 class _Concept(msgspec.Struct, gc=False):
-    coding: list[_Coding] = []
+    coding: tuple[_Coding, ...] = ()
 
 
 class _Component(msgspec.Struct, gc=False):
@@ -55,8 +56,8 @@ class _Outline(msgspec.Struct, gc=False):
     resourceType: str = ""
     id: str | None = None
     code: msgspec.Raw = msgspec.Raw()
-    component: list[_Component] = []
-    stage: list[_Stage] = []
+    component: tuple[_Component, ...] = ()
+    stage: tuple[_Stage, ...] = ()
     medicationCodeableConcept: _Concept | None = None
     medicationReference: msgspec.Raw = msgspec.Raw()
     contained: msgspec.Raw = msgspec.Raw()
@@ -66,23 +67,7 @@ class _Contained(msgspec.Struct, gc=False):
     """A result inside a DiagnosticReport."""
 
     code: _Concept | None = None
-    component: list[_Component] = []
-
-
-class _Entry(msgspec.Struct, gc=False):
-    resource: msgspec.Raw = msgspec.Raw()
-    fullUrl: str | None = None
-
-
-class _Link(msgspec.Struct, gc=False):
-    relation: str | None = None
-    url: str | None = None
-
-
-class _Bundle(msgspec.Struct, gc=False):
-    resourceType: str = ""
-    entry: list[_Entry | None] = []
-    link: list[_Link] = []
+    component: tuple[_Component, ...] = ()
 
 
 class _Issue(msgspec.Struct, gc=False):
@@ -91,17 +76,15 @@ class _Issue(msgspec.Struct, gc=False):
 
 
 class _Outcome(msgspec.Struct, gc=False):
-    issue: list[_Issue] = []
+    issue: tuple[_Issue, ...] = ()
 
 
 class _Typed(msgspec.Struct, gc=False):
     resourceType: str = ""
-    id: str | None = None
 
 
 _outline = msgspec.json.Decoder(_Outline).decode
 _concept = msgspec.json.Decoder(_Concept | None).decode
-_bundle = msgspec.json.Decoder(_Bundle).decode
 _outcome = msgspec.json.Decoder(_Outcome).decode
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _contained_one = msgspec.json.Decoder(_Contained).decode
@@ -149,52 +132,38 @@ class Selection:
         return Counter(system for system in self.unknown if system)
 
 
-def select(prefetch: Mapping[str, bytes | memoryview], meanings: Mapping[CodePair, str]) -> Selection:
+def select(prefetch: Mapping[str, Prefetched], meanings: Mapping[CodePair, str]) -> Selection:
     """Every relevant resource of *prefetch*; null, failed and incomplete keys are told apart."""
     selection, concepts = Selection(), _Concepts(meanings)
     for key in sorted(prefetch):
-        raw = prefetch[key]
-        if bytes(raw[:4]) != b"null":
-            _select_value(key, raw, concepts, selection)
+        value = prefetch[key]
+        if is_null(value):
+            continue
+        selection.types_seen[key] = set()
+        whole = value if isinstance(value, Bundle) else parted(value)
+        if isinstance(whole, Bundle):
+            _select_bundle(key, whole, concepts, selection)
+        else:
+            _select_value(key, whole, concepts, selection)
     return selection
 
 
 def _select_value(key: str, raw: bytes | memoryview, concepts: _Concepts, selection: Selection) -> None:
-    seen = selection.types_seen.setdefault(key, set())
-    try:
-        bundle = _bundle(raw)
-    except msgspec.DecodeError:
-        _select_odd_value(key, raw, concepts, selection)
-        return
-    if bundle.resourceType == "Bundle":
-        seen.add("Bundle")
-        _select_bundle(key, bundle, concepts, selection)
-    else:
-        _select_single(key, bundle.resourceType, raw, concepts, selection)
-
-
-def _select_odd_value(key: str, raw: bytes | memoryview, concepts: _Concepts, selection: Selection) -> None:
     """Not of the shape of a Bundle: a Bundle that is not has failed; another resource may still be one."""
     try:
         kind = _typed(raw).resourceType
     except msgspec.DecodeError:
         return
-    if kind == "Bundle":
-        selection.failed.append(key)
-    else:
-        _select_single(key, kind, raw, concepts, selection)
-
-
-def _select_single(key: str, kind: str, raw: bytes | memoryview, concepts: _Concepts, selection: Selection) -> None:
-    if kind == "OperationOutcome":
+    if kind in ("Bundle", "OperationOutcome"):
         selection.failed.append(key)
     elif kind:
         selection.types_seen[key].add(kind)
         _select_entry(raw, concepts, selection)
 
 
-def _select_bundle(key: str, bundle: _Bundle, concepts: _Concepts, selection: Selection) -> None:
+def _select_bundle(key: str, bundle: Bundle, concepts: _Concepts, selection: Selection) -> None:
     seen, unknown = selection.types_seen[key], selection.unknown
+    seen.add("Bundle")
     for entry in bundle.entry:
         if entry is None or not len(entry.resource):
             continue
@@ -211,7 +180,7 @@ def _select_bundle(key: str, bundle: _Bundle, concepts: _Concepts, selection: Se
             _select_outlined(outline, entry.resource, selection, entry.fullUrl)
         elif kind == "OperationOutcome" and _is_failure(entry.resource) and key not in selection.failed:
             selection.failed.append(key)
-    if any(link.relation == "next" and link.url for link in bundle.link):
+    if bundle.next_page is not None:
         selection.incomplete.append(key)
 
 

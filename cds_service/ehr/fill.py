@@ -15,6 +15,7 @@ from threading import BoundedSemaphore
 
 import msgspec
 
+from cds_service.chart.bundle import Bundle, Prefetched
 from cds_service.ehr.allow import Site, allowed_base, usable_token
 from cds_service.ehr.pages import Fetched, fetch_bundle, fetch_later_pages, fetch_resource, has_later_page
 from cds_service.ehr.server import FhirServer
@@ -37,7 +38,7 @@ NOT_ALLOWED = "no allowed FHIR server"
 NO_TOKEN = "no usable token"
 ODD_TEMPLATE = "template cannot be filled"
 
-Prefetch = Mapping[str, bytes | memoryview]
+Prefetch = Mapping[str, Prefetched]
 
 _PATIENT_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _PATIENT_TOKEN = "{{context.patientId}}"
@@ -93,8 +94,8 @@ class CallBack:
         Of the keys in *paged*, the Bundles that came as page one of several get their later pages.
         """
         missing = {key: template for key, template in wanted.items() if key not in request.prefetch}
-        first_pages = {key: request.prefetch[key] for key in paged if key in request.prefetch}
-        first_pages = {key: value for key, value in first_pages.items() if has_later_page(value)}
+        given = ((key, request.prefetch.get(key)) for key in paged)
+        first_pages = {key: value for key, value in given if isinstance(value, Bundle) and has_later_page(value)}
         if not missing and not first_pages:
             return Filled(request.prefetch, {})
         try:
@@ -123,7 +124,7 @@ class CallBack:
 
 
 def _jobs(
-    server: FhirServer, missing: Mapping[str, str], first_pages: Prefetch, patient_id: str
+    server: FhirServer, missing: Mapping[str, str], first_pages: Mapping[str, Bundle], patient_id: str
 ) -> dict[str, Callable[[], Fetched]]:
     jobs: dict[str, Callable[[], Fetched]] = {
         key: partial(fetch_later_pages, server, value) for key, value in first_pages.items()

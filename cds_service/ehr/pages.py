@@ -13,6 +13,7 @@ from urllib.parse import urljoin
 
 import msgspec
 
+from cds_service.chart.bundle import Bundle, Link, Prefetched, read_bundle
 from cds_service.ehr.server import FhirServer
 from cds_service.outbound.address import Address, UnsafeAddress, parse_address
 from cds_service.outbound.fetch import NotFetched
@@ -22,21 +23,10 @@ MAX_PAGES = 20
 MAX_BYTES = 32 << 20
 """Bytes of all pages of one key together."""
 
-_UNREAD = b'[{"relation":"next","url":"urn:unread"}]'
+SEARCHSET = msgspec.Raw(b'"searchset"')
+UNREAD = Link("next", "urn:unread")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _PLAIN = re.compile(r"[!-~]+")
-
-
-class _Link(msgspec.Struct):
-    relation: str | None = None
-    url: str | None = None
-
-
-class _Bundle(msgspec.Struct):
-    resourceType: str = ""
-    type: str = ""
-    entry: list[msgspec.Raw] = []
-    link: list[_Link] = []
 
 
 class _Resource(msgspec.Struct):
@@ -44,15 +34,14 @@ class _Resource(msgspec.Struct):
     id: str = ""
 
 
-_bundle = msgspec.json.Decoder(_Bundle).decode
 _resource = msgspec.json.Decoder(_Resource).decode
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """The JSON under one key; *complete* unless pages are lacking."""
+    """What is under one key; *complete* unless pages are lacking."""
 
-    value: bytes | memoryview
+    value: Prefetched
     complete: bool = True
 
 
@@ -71,27 +60,23 @@ def fetch_resource(server: FhirServer, address: Address) -> Fetched:
 def fetch_bundle(server: FhirServer, address: Address) -> Fetched:
     """The search at *address* and the pages after it. Raises :class:`NotFetched` when there is not even page one."""
     body = server.search(address, MAX_BYTES)
-    return _with_later_pages(server, body, _read(body), address.url)
+    return _with_later_pages(server, _read(body), len(body), address.url)
 
 
-def has_later_page(value: bytes | memoryview) -> bool:
-    """*value* is a searchset Bundle whose ``next`` link has not been followed."""
-    if b'"next"' not in bytes(value):
-        return False  # sooner than a reader finds out
-    try:
-        return _next(_read(value)) is not None
-    except NotFetched:
-        return False
+def has_later_page(bundle: Bundle) -> bool:
+    """It is a searchset whose ``next`` link has not been followed."""
+    return bundle.type == SEARCHSET and bundle.next_page is not None
 
 
-def fetch_later_pages(server: FhirServer, page_one: bytes | memoryview) -> Fetched:
+def fetch_later_pages(server: FhirServer, page_one: Bundle) -> Fetched:
     """*page_one*, which the EHR sent itself, and the pages after it."""
-    return _with_later_pages(server, page_one, _read(page_one), f"{server.base.url}/")
+    size = sum(len(entry.resource) for entry in page_one.entry if entry is not None)
+    return _with_later_pages(server, page_one, size, f"{server.base.url}/")
 
 
-def _with_later_pages(server: FhirServer, page_one: bytes | memoryview, bundle: _Bundle, at: str) -> Fetched:
-    """*at* is the address of page one, which relative links start from."""
-    pages, size, visited, link = [bundle.entry], len(page_one), {at}, _next(bundle)
+def _with_later_pages(server: FhirServer, page_one: Bundle, size: int, at: str) -> Fetched:
+    """*at* is the address of page one, which relative links start from; *size* its bytes."""
+    pages, visited, link = [page_one], {at}, page_one.next_page
     try:
         while link is not None:
             address = _followed(link, at)
@@ -100,27 +85,22 @@ def _with_later_pages(server: FhirServer, page_one: bytes | memoryview, bundle: 
                 raise NotFetched(TOO_LARGE)
             visited.add(at)
             body = server.get(address, MAX_BYTES - size)
-            bundle = _read(body)
-            pages.append(bundle.entry)
-            size, link = size + len(body), _next(bundle)
+            pages.append(_read(body))
+            size, link = size + len(body), pages[-1].next_page
     except NotFetched:
         pass  # the link that is left says so
-    return Fetched(page_one if len(pages) == 1 else _joined(pages, link), link is None)
+    return Fetched(_joined(pages, link), link is None)
 
 
-def _read(body: bytes | memoryview) -> _Bundle:
+def _read(body: bytes) -> Bundle:
     try:
-        bundle = _bundle(body)
+        bundle = read_bundle(body)
     except (msgspec.DecodeError, RecursionError):
         raise NotFetched(NOT_FHIR_JSON) from None
     # FHIR R4, http: a search answers with a Bundle of type searchset.
-    if (bundle.resourceType, bundle.type) != ("Bundle", "searchset"):
+    if (bundle.resourceType, bundle.type) != ("Bundle", SEARCHSET):
         raise NotFetched(ANOTHER_RESOURCE)
     return bundle
-
-
-def _next(bundle: _Bundle) -> str | None:
-    return next((link.url for link in bundle.link if link.relation == "next" and link.url), None)
 
 
 def _followed(link: str, at: str) -> Address:
@@ -133,7 +113,6 @@ def _followed(link: str, at: str) -> Address:
         raise NotFetched(REFUSED_ADDRESS) from None
 
 
-def _joined(pages: Sequence[Sequence[msgspec.Raw]], link: str | None) -> bytes:
-    joined = b",".join(entry for page in pages for entry in page)
-    links = b"[]" if link is None else _UNREAD
-    return b'{"resourceType":"Bundle","type":"searchset","link":' + links + b',"entry":[' + joined + b"]}"
+def _joined(pages: Sequence[Bundle], link: str | None) -> Bundle:
+    entries = [entry for page in pages for entry in page.entry]
+    return Bundle("Bundle", SEARCHSET, entries, [] if link is None else [UNREAD])

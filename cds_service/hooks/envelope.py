@@ -7,13 +7,15 @@ JSON type in their place, so a chart of any size costs two passes over its bytes
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from cds_service.chart.bundle import NULL, Bundle, Prefetched, parted
 from cds_service.errors import BadRequest
 from cds_service.hooks.shape import compiled, require_shape
 from cds_service.hooks.strict_json import MAX_DEPTH, below, given_twice, loads, place, require_text, require_utf8
@@ -27,12 +29,15 @@ _STUBS: Mapping[int, Any] = {ord("{"): {}, ord("["): [], ord('"'): "", ord("n"):
 _SCHEMA = compiled("request")
 PREFETCH = b'"prefetch"'
 JSON_SPACE = b" \t\r\n"
-_Parts = tuple[dict[str, msgspec.Raw], dict[str, memoryview] | None]
+_Parts = tuple[dict[str, msgspec.Raw], dict[str, Prefetched] | None]
 _LONE_SURROGATE = re.compile(
     rb"(?P<sound>(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)++)|\\u[dD][89a-fA-F]..",
     re.DOTALL,
 )
 MENDED_AT_MOST = 1000
+LONGEST_FIRST = 1 << 16
+_FIRST_NAME = re.compile(rb'\{[ \t\r\n]*"[^"\\]*"[ \t\r\n]*:[ \t\r\n]*')
+_read_value = json.JSONDecoder().raw_decode
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class FhirAuthorization:
 
 @dataclass(frozen=True)
 class HookRequest:
-    """One call of patient-view. *prefetch* holds each value's JSON as it came: ``null`` is ``b"null"``."""
+    """One call of patient-view. *prefetch* holds Bundles, and the JSON of any other value as it came."""
 
     hook_instance: str
     user_id: str
@@ -57,7 +62,7 @@ class HookRequest:
     encounter_id: str | None = None
     fhir_server: str | None = None
     fhir_authorization: FhirAuthorization | None = None
-    prefetch: Mapping[str, bytes | memoryview] = field(default_factory=dict, repr=False)
+    prefetch: Mapping[str, Prefetched] = field(default_factory=dict, repr=False)
 
     @property
     def patient_facing(self) -> bool:
@@ -96,7 +101,7 @@ def _parted(body: bytes) -> _Parts | None:
         return None
     try:
         head = _members(body[:start] + b"null}")
-        values = _views(memoryview(body)[start:end])
+        values = _values(memoryview(body)[start:end])
     except BadRequest:
         return None
     return (head, values) if "prefetch" in head and not body[end + 1 :].strip(JSON_SPACE) else None
@@ -106,12 +111,44 @@ def _parted_anyhow(body: bytes) -> _Parts:
     members = _members(body)
     raw = members.get("prefetch")
     holds = raw is not None and memoryview(raw)[0] == ord("{")
-    return members, _views(raw) if raw is not None and holds else None
+    return members, _values(memoryview(raw)) if raw is not None and holds else None
 
 
-def _views(prefetch: bytes | memoryview | msgspec.Raw) -> dict[str, memoryview]:
-    """CDS Hooks: a key is absent, null or a resource. The values as views into the body."""
-    return {key: memoryview(value) for key, value in _members(prefetch, "prefetch").items()}
+def _values(prefetch: memoryview) -> dict[str, Prefetched]:
+    """CDS Hooks: a key is absent, null or a resource. In one pass where all but the first value are Bundles or null."""
+    try:
+        found = _members(prefetch, "prefetch", Bundle | None)
+    except BadRequest:  # a fault, or a value of another shape
+        return {key: parted(memoryview(raw)) for key, raw in _members(prefetch, "prefetch").items()}
+    others = [key for key, value in found.items() if value is not None and value.resourceType != "Bundle"]
+    return {key: value or NULL for key, value in found.items()} | _views(prefetch, others, first=next(iter(found), ""))
+
+
+def _views(prefetch: memoryview, keys: Sequence[str], first: str) -> dict[str, Prefetched]:
+    """The values under *keys* as views into the body. *first* is the first key of all."""
+    if not keys:
+        return {}
+    value = _first_value(prefetch) if [*keys] == [first] else None
+    if value is not None:
+        return {first: value}
+    found = _members(prefetch, "prefetch")
+    return {key: memoryview(found[key]) for key in keys}
+
+
+def _first_value(prefetch: memoryview) -> memoryview | None:
+    """The first value of an object that is known to be well-formed, if it is short and its name plain: a Patient.
+
+    Byte by byte it is ASCII wherever JSON has a meaning, so positions are the same in Latin-1, which cannot fail.
+    """
+    name = _FIRST_NAME.match(prefetch)
+    if name is None:
+        return None
+    start = name.end()
+    try:
+        _, length = _read_value(str(prefetch[start : start + LONGEST_FIRST], "latin-1"))
+    except (ValueError, RecursionError):
+        return None
+    return prefetch[start : start + length]
 
 
 class _Name:
@@ -141,30 +178,30 @@ class _Names:
         return _Name(text)
 
 
-def _decode(body: bytes | memoryview | msgspec.Raw, path: str) -> dict[_Name, msgspec.Raw]:
-    return msgspec.json.decode(body, type=dict[_Name, msgspec.Raw], dec_hook=_Names(path))
+def _decode(body: bytes | memoryview, path: str, kind: Any) -> dict[_Name, Any]:
+    return msgspec.json.decode(body, type=dict[_Name, kind], dec_hook=_Names(path))
 
 
-def _members(body: bytes | memoryview | msgspec.Raw, path: str = "") -> dict[str, msgspec.Raw]:
-    """The members of one JSON object, their values undecoded but known to be well-formed."""
-    made: dict[str, msgspec.Raw] = {}
-    for name, raw in _split(body, path).items():
+def _members(body: bytes | memoryview, path: str = "", kind: Any = msgspec.Raw) -> dict[str, Any]:
+    """The members of one JSON object, known to be well-formed; each value as *kind*, undecoded unless it says more."""
+    made: dict[str, Any] = {}
+    for name, value in _split(body, path, kind).items():
         where = below(path, name.text)
         require_text(name.text, where)
         if name.text in made:
             raise given_twice(where)
-        made[name.text] = raw
+        made[name.text] = value
     return made
 
 
-def _split(body: bytes | memoryview | msgspec.Raw, path: str) -> dict[_Name, msgspec.Raw]:
+def _split(body: bytes | memoryview, path: str, kind: Any) -> dict[_Name, Any]:
     try:
         try:
-            return _decode(body, path)
+            return _decode(body, path, kind)
         except msgspec.ValidationError:
             raise BadRequest("The body must be a JSON object.", code="structure") from None
         except msgspec.DecodeError:
-            return _decode(_without_lone_surrogates(bytes(body)), path)
+            return _decode(_without_lone_surrogates(bytes(body)), path, kind)
     except msgspec.DecodeError:
         raise BadRequest("The body is not well-formed JSON.", code="structure") from None
     except RecursionError:
@@ -186,11 +223,11 @@ def _require_small(members: Mapping[str, msgspec.Raw]) -> None:
         raise BadRequest("The request is too long outside its prefetch. Send the fields of CDS Hooks.", code="too-long")
 
 
-def _stub(value: memoryview) -> Any:
-    return _STUBS.get(value[0], 0)
+def _stub(value: Prefetched) -> Any:
+    return {} if isinstance(value, Bundle) else _STUBS.get(value[0], 0)
 
 
-def _hook_request(envelope: Mapping[str, Any], prefetch: Mapping[str, memoryview]) -> HookRequest:
+def _hook_request(envelope: Mapping[str, Any], prefetch: Mapping[str, Prefetched]) -> HookRequest:
     context = envelope["context"]
     server = envelope.get("fhirServer") or None
     authorization = _authorization(envelope.get("fhirAuthorization"))

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from cds_service.chart.bundle import Bundle, Prefetched
 from cds_service.outbound.deadline import THREAD_NAME
 
 PATIENCE = 5.0
@@ -204,8 +205,9 @@ def bundle(*ids: str, following: str | None = None) -> dict[str, Any]:
     return {"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries}
 
 
-def ids_in(value: bytes | memoryview) -> list[str]:
-    return [entry["resource"]["id"] for entry in json.loads(bytes(value))["entry"]]
+def ids_in(value: Prefetched) -> list[str]:
+    assert isinstance(value, Bundle)
+    return [json.loads(bytes(entry.resource))["id"] for entry in value.entry if entry is not None]
 
 
 def no_outbound_thread_left() -> bool:

@@ -13,9 +13,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from cds_service.chart.bundle import Bundle, Prefetched, parted
 from cds_service.chart.select import select
 from cds_service.ehr.fill import CallBack, Filled
-from cds_service.ehr.pages import has_later_page
 from cds_service.ehr.server import LONGEST_URL, FhirServer
 from cds_service.hooks.envelope import FhirAuthorization, parse
 from cds_service.outbound.address import parse_address
@@ -233,8 +233,9 @@ def test_pages_are_joined_in_their_order(second: str, third: str) -> None:
     with ehr(three_pages(second, third)) as (server, registered):
         filled = call_back().fill(hook_request(server.base), registered, {"conditions": CONDITIONS})
     assert filled.outcomes == {"conditions": "fetched"}
-    joined = json.loads(bytes(filled.prefetch["conditions"]))
-    assert (joined["resourceType"], joined["type"], joined["link"]) == ("Bundle", "searchset", [])
+    joined = filled.prefetch["conditions"]
+    assert isinstance(joined, Bundle)
+    assert joined.link == []
     assert ids_in(filled.prefetch["conditions"]) == ["c1", "c2", "c3"]
     assert select(filled.prefetch, {}).incomplete == []
     assert len(server.visits) == 3
@@ -254,8 +255,8 @@ def test_all_pages_of_a_key_have_at_most_32_mib() -> None:
     assert ids_in(filled.prefetch["conditions"]) == ["big", "big"]
 
 
-def first_page(server: BadServer, following: str) -> bytes:
-    return json.dumps(bundle("c1", following=following.format(base=server.base))).encode()
+def first_page(server: BadServer, following: str) -> Prefetched:
+    return parted(json.dumps(bundle("c1", following=following.format(base=server.base))).encode())
 
 
 @pytest.mark.parametrize("following", ["{base}/Condition?page=2", "Condition?page=2"])
@@ -293,18 +294,27 @@ def test_page_one_stays_as_it_was_when_a_later_page_is_not_to_be_had() -> None:
 
 
 def test_page_one_stays_as_it_was_when_nothing_may_be_called() -> None:
-    given = {"conditions": json.dumps(bundle("c1", following="Condition?page=2")).encode()}
+    given = {"conditions": parted(json.dumps(bundle("c1", following="Condition?page=2")).encode())}
     filled = call_back().fill(hook_request("http://127.0.0.1:1/fhir", given), None, {}, ["conditions"])
     assert filled == Filled(given, {"conditions": "no allowed FHIR server"})
 
 
 @pytest.mark.parametrize(
-    "value", [b"null", b"{", b'{"resourceType":"Patient"}', json.dumps(bundle("c1")).encode(), b"[1]"]
+    "value",
+    [
+        b"null",
+        b"{",
+        b"[1]",
+        b'{"next"',
+        b'{"resourceType":"Patient"}',
+        json.dumps(bundle("c1")).encode(),
+        json.dumps(bundle("c1", following="Condition?page=2") | {"type": "collection"}).encode(),
+    ],
 )
 def test_what_is_not_page_one_of_several_is_not_followed(value: bytes) -> None:
+    given = {"conditions": parted(value)}
     with ehr(proper) as (server, registered):
-        request = hook_request(server.base, {"conditions": value})
-        assert call_back().fill(request, registered, {}, ["conditions"]) == Filled({"conditions": value}, {})
+        assert call_back().fill(hook_request(server.base, given), registered, {}, ["conditions"]) == Filled(given, {})
     assert server.connections == 0
 
 
@@ -393,8 +403,3 @@ def test_a_server_as_one_call_may_use_it_shows_no_token_and_leaves_its_base_for_
         with pytest.raises(NotFetched, match="refused address"):
             mine.get(parse_address(elsewhere.base), 100)
     assert elsewhere.connections == 0
-
-
-@pytest.mark.parametrize("value", [b'{"resourceType": "Patient", "x": "next"}', b'{"next"', b"null"])
-def test_what_only_speaks_of_a_next_page_has_none(value: bytes) -> None:
-    assert not has_later_page(value)

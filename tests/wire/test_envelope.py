@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from cds_service.chart.bundle import Bundle
 from cds_service.errors import BadRequest
 from cds_service.hooks.envelope import MAX_ENVELOPE, HookRequest, parse
 from cds_service.hooks.shape import schema
@@ -71,7 +72,7 @@ def test_a_key_left_out_a_null_a_failure_and_data_stay_four_different_things() -
     assert "absent" not in request.prefetch
     assert bytes(request.prefetch["looked"]) == b"null"
     assert json.loads(bytes(request.prefetch["failed"])) == failed
-    assert json.loads(bytes(request.prefetch["data"])) == {"resourceType": "Bundle"}
+    assert request.prefetch["data"] == Bundle("Bundle")
 
 
 def test_a_prefetch_value_is_handed_on_byte_for_byte() -> None:
@@ -79,6 +80,28 @@ def test_a_prefetch_value_is_handed_on_byte_for_byte() -> None:
     request = parse(with_text(prefetch=f'{{"x": {value} , "y":null}}'))
     assert bytes(request.prefetch["x"]).decode() == value
     assert bytes(request.prefetch["y"]) == b"null"
+
+
+@pytest.mark.parametrize(
+    "prefetch",
+    [
+        pytest.param('{"patient":PATIENT,"conditions":BUNDLE,"other":null}', id="the patient first"),
+        pytest.param('{ "patient" :\t PATIENT\n, "conditions":BUNDLE,"other":null}', id="with space around it"),
+        pytest.param('{"conditions":BUNDLE,"other":null,"patient":PATIENT}', id="the patient last"),
+        pytest.param('{"patient":PATIENT,"conditions":BUNDLE,"other":{"entry":5}}', id="beside an odd value"),
+        pytest.param('{"p\\u0061tient":PATIENT,"conditions":BUNDLE,"other":null}', id="under a key with an escape"),
+        pytest.param('{"patient":PATIENT,"conditions":BUNDLE,"other":{"resourceType":"Device"}}', id="beside another"),
+    ],
+)
+@pytest.mark.parametrize("name", ["Ann", r"Ånn } ] \" {", "x" * (1 << 16), r"\ud800"])
+def test_bundles_are_told_apart_and_the_rest_is_handed_on_wherever_it_stands(prefetch: str, name: str) -> None:
+    patient = f'{{"resourceType":"Patient", "id":"p1","name":[{{"family":"{name}"}}]}}'
+    bundle = '{"resourceType":"Bundle","type":"searchset","entry":[{"fullUrl":"urn:1","resource":{"id":"c1"}}]}'
+    request = parse(with_text(prefetch=prefetch.replace("PATIENT", patient).replace("BUNDLE", bundle)))
+    assert bytes(request.prefetch["patient"]).decode() in (patient, patient.replace("ud800", "u0000"))
+    conditions = request.prefetch["conditions"]
+    assert isinstance(conditions, Bundle)
+    assert [(bytes(e.resource), e.fullUrl) for e in conditions.entry if e] == [(b'{"id":"c1"}', "urn:1")]
 
 
 def test_equal_values_elsewhere_in_the_body_do_not_confuse_what_is_prefetch() -> None:
