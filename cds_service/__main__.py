@@ -79,8 +79,6 @@ def serve(host: str, port: int, mode: str | None) -> None:
 
 def _assembled(checked: Checked, host: str, port: int) -> tuple[Flask, Lifecycle]:  # pragma: no cover - as _listen
     """The application, and a line that says it is there."""
-    import structlog
-
     from cds_service import logs
     from cds_service.assemble import assemble
     from cds_service.lifecycle import Lifecycle
@@ -93,9 +91,7 @@ def _assembled(checked: Checked, host: str, port: int) -> tuple[Flask, Lifecycle
     if checked.settings.demo:
         click.echo(DEMO.format(base=checked.settings.base_url), err=True)
     else:
-        structlog.get_logger().info(
-            "started", mode="production", callers=len(checked.clients), digest=checked.knowledge.digest
-        )
+        logs.info("started", mode="production", callers=len(checked.clients), digest=checked.knowledge.digest)
     return app, lifecycle
 
 
