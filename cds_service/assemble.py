@@ -44,6 +44,7 @@ from cds_service.trust.clients import Client, RegistryError, insecure, load_regi
 from cds_service.trust.door import Door
 from cds_service.trust.jwks import MAX_KEY_SET
 from cds_service.trust.keys import KeyRing
+from cds_service.trust.tokens import signatures
 from cds_service.watch import Watch
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def assemble(checked: Checked, lifecycle: Lifecycle | None = None) -> Flask:
     outbound = cache(_way_out)
     call_back = cache(lambda: _call_back(outbound(), settings.budget))
     if not settings.demo:
-        call_back()  # a caller who is known must not wait for what it takes to call an EHR back
+        call_back()
+        signatures()  # here, so that the first caller with a token waits for neither
     database = _opened(settings, FOR_HOOKS)
     watch = Watch(knowledge.digest, {system for system, _ in knowledge.meanings}, settings.patient_key)
     door = Door(
