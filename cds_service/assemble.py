@@ -22,9 +22,6 @@ from cds_service.knowledge import Knowledge
 from cds_service.lifecycle import Lifecycle
 from cds_service.outbound.address import Address
 from cds_service.outbound.deadline import Deadline
-from cds_service.report.route import report_page
-from cds_service.sandbox.fhir import fhir_endpoint
-from cds_service.sandbox.page import testers_page
 from cds_service.service import CardService
 from cds_service.settings import Settings, SettingsError, read_settings
 from cds_service.store.database import (
@@ -156,6 +153,9 @@ def _add_demo_pages(
     app: Flask, settings: Settings, service: CardService, books: Books, patient_database: Database
 ) -> None:
     """What only testers may see: the stories, as pages and as a FHIR server, and the report."""
+    from cds_service.report.route import report_page  # as below: production has none of these pages
+    from cds_service.sandbox.fhir import fhir_endpoint
+    from cds_service.sandbox.page import testers_page
 
     def enter(card: Mapping[str, Any], decision: Decision, patient_id: str) -> None:
         books.enter(card, decision, None, patient_id)

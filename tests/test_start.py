@@ -59,6 +59,12 @@ def test_nor_does_a_database_that_is_up_to_date_need_what_migrates_it(tmp_path: 
     assert {*ONE_DATABASE} & loaded(environ) == set()
 
 
+def test_production_loads_nothing_of_the_demo(tmp_path: Path) -> None:
+    environ = SAFE | {"CDS_CLIENTS": str(registry(tmp_path)), "CDS_DATABASE_URL": f"sqlite:///{tmp_path}/s.db"}
+    demo = ("cds_service.sandbox.", "cds_service.report.")
+    assert {name for name in loaded(environ) if name.startswith(demo)} == set()
+
+
 def test_production_has_loaded_what_a_known_caller_needs_before_one_can_call(tmp_path: Path) -> None:
     keys_to_be_fetched = registry(tmp_path, jwks_file=..., jku="https://ehr.example.org/jwks.json")
     environ = SAFE | {"CDS_CLIENTS": str(keys_to_be_fetched), "CDS_DATABASE_URL": f"sqlite:///{tmp_path}/s.db"}
