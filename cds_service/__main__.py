@@ -1,4 +1,7 @@
-"""The command line. Every error is one line that says what to do."""
+"""The command line. Every error is one line that says what to do.
+
+Each command loads what it needs, and nothing of what another does: what is imported here, all of them wait for.
+"""
 
 from __future__ import annotations
 
@@ -9,29 +12,23 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from typing import Any, BinaryIO, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TextIO
 
 import click
-import structlog
-from rich.console import Console
 
-from cds_service import logs
-from cds_service.assemble import Checked, Unfit, assemble, check, explain_token
-from cds_service.change import changes_json, what_would_change
-from cds_service.compose import assessment_json
-from cds_service.decision import Decision
-from cds_service.errors import ServiceError
-from cds_service.knowledge import Knowledge
-from cds_service.lifecycle import Lifecycle
-from cds_service.report.tally import Scope
-from cds_service.report.write import FORMS, Form, write_report
-from cds_service.server import serve as serve_until_stopped
-from cds_service.service import CardService, view_of_file
-from cds_service.settings import DEMO_BASE_URL
-from cds_service.setup_sheet import EHRS, setup_sheet
-from cds_service.store.database import FOR_OPERATORS, Database, StoreDown, database_url
+from cds_service.collector import loading
+from cds_service.report import FORMS, Form
+from cds_service.setup_sheet import EHRS
 from cds_service.store_commands import store
-from cds_service.timeline_text import assessment_text, show_assessment
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from cds_service.assemble import Checked
+    from cds_service.decision import Decision
+    from cds_service.knowledge import Knowledge
+    from cds_service.lifecycle import Lifecycle
+    from cds_service.service import CardService
 
 DEMO = """DEMO MODE: answers anyone on this machine. Synthetic data only.
   {base}/              the stories: choose one, change it, see why
@@ -53,6 +50,8 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def _checked(mode: str | None, code: int) -> Checked:
+    from cds_service.assemble import Unfit, check
+
     try:
         return check(os.environ, mode)
     except Unfit as error:
@@ -70,35 +69,50 @@ def _knowledge() -> Knowledge:
 @click.option("--mode", type=click.Choice(["demo", "production"]))
 def serve(host: str, port: int, mode: str | None) -> None:
     """Run the service."""
-    checked = _checked(mode, 2)
-    if checked.settings.demo and host not in LOOPBACK:
-        _fail(f"--host {host}: demo mode answers anyone, so it listens on this machine only; use 127.0.0.1", 2)
-    _listen(checked, host, port)  # pragma: no cover - as _listen below
+    with loading():
+        checked = _checked(mode, 2)
+        if checked.settings.demo and host not in LOOPBACK:
+            _fail(f"--host {host}: demo mode answers anyone, so it listens on this machine only; use 127.0.0.1", 2)
+        app, lifecycle = _assembled(checked, host, port)  # pragma: no cover - as _listen below
+    _listen(app, lifecycle, host, port)  # pragma: no cover
 
 
-def _listen(checked: Checked, host: str, port: int) -> None:  # pragma: no cover - run in a process of its own
-    """Answer until told to stop; tests start this for real and talk to it."""
+def _assembled(checked: Checked, host: str, port: int) -> tuple[Flask, Lifecycle]:  # pragma: no cover - as _listen
+    """The application, and a line that says it is there."""
+    from cds_service import logs
+    from cds_service.assemble import assemble
+    from cds_service.lifecycle import Lifecycle
+
     if checked.settings.demo and "CDS_BASE_URL" not in os.environ:
         checked = replace(checked, settings=replace(checked.settings, base_url=f"http://{host}:{port}"))
-    base = checked.settings.base_url
     logs.configure(sys.stderr)
     lifecycle = Lifecycle()
     app = assemble(checked, lifecycle)
     if checked.settings.demo:
-        click.echo(DEMO.format(base=base), err=True)
+        click.echo(DEMO.format(base=checked.settings.base_url), err=True)
     else:
-        structlog.get_logger().info(
-            "started", mode="production", callers=len(checked.clients), digest=checked.knowledge.digest
-        )
+        logs.info("started", mode="production", callers=len(checked.clients), digest=checked.knowledge.digest)
+    return app, lifecycle
+
+
+def _listen(app: Flask, lifecycle: Lifecycle, host: str, port: int) -> None:  # pragma: no cover - in its own process
+    """Answer until told to stop; tests start this for real and talk to it."""
+    from cds_service.server import serve as serve_until_stopped
+
+    parts = app.extensions["cds_service"]
     try:
-        serve_until_stopped(app, host=host, port=port, max_body=checked.settings.max_body, lifecycle=lifecycle)
+        serve_until_stopped(app, host=host, port=port, max_body=parts.settings.max_body, lifecycle=lifecycle)
     except OSError as error:
         _fail(f"--host {host} --port {port}: {error.strerror}; choose another, or end what listens there", 2)
     finally:
-        app.extensions["cds_service"].books.close()
+        parts.books.close()
 
 
 def _decision(file: BinaryIO, today: datetime | None) -> tuple[Decision, CardService]:
+    from cds_service.errors import ServiceError
+    from cds_service.service import CardService, view_of_file
+    from cds_service.settings import DEMO_BASE_URL
+
     service = CardService(_knowledge(), DEMO_BASE_URL)
     day: date = today.date() if today else datetime.now(UTC).date()
     try:
@@ -113,6 +127,12 @@ def _decision(file: BinaryIO, today: datetime | None) -> tuple[Decision, CardSer
 @click.option("--format", "form", type=click.Choice(["json", "text"]), default="json", show_default=True)
 def assess(file: BinaryIO, today: datetime | None, form: str) -> None:
     """Print the assessment of FILE (or -): a hook request, or a Bundle with one Patient."""
+    from rich.console import Console
+
+    from cds_service.change import changes_json, what_would_change
+    from cds_service.compose import assessment_json
+    from cds_service.timeline_text import assessment_text, show_assessment
+
     decision, service = _decision(file, today)
     knowledge = service.knowledge
     if form == "json":
@@ -152,6 +172,8 @@ def check_command() -> None:
 @click.option("--path", default="", help="The path that was called; default is the hook's.")
 def verify_jwt(file: TextIO, path: str) -> None:
     """Explain the JWT in FILE (or -): each check, and what to do. Exit 1 if it would be refused."""
+    from cds_service.assemble import explain_token
+
     checked = _checked(os.environ.get("CDS_MODE") or "demo", 2)
     path = path or f"/cds-services/{checked.knowledge.service.id}"
     lines = explain_token(checked, file.read().strip().removeprefix("Bearer ").strip(), path)
@@ -174,6 +196,10 @@ def report_command(
     form: Form, since: datetime | None, until: datetime | None, client: str | None, out: str | None
 ) -> None:
     """Feedback analytics (text, html), or every feedback event as a row (csv, json)."""
+    from cds_service.report.tally import Scope
+    from cds_service.report.write import write_report
+    from cds_service.store.database import FOR_OPERATORS, Database, StoreDown, database_url
+
     checked = _checked("demo", 1)
     database = Database(database_url(checked.settings.database_url), time.monotonic, FOR_OPERATORS)
     scope = Scope(since.date() if since else None, until.date() if until else None, client)
@@ -188,6 +214,8 @@ def report_command(
 @click.option("--ehr", type=click.Choice(EHRS), default="generic", show_default=True)
 def setup_sheet_command(ehr: str) -> None:
     """Print what an EHR analyst must type: URLs, prefetch queries, keys, scopes."""
+    from cds_service.setup_sheet import setup_sheet
+
     checked = _checked("demo", 1)
     if "CDS_BASE_URL" not in os.environ:
         click.echo("CDS_BASE_URL is not set: the addresses below are those of a demo on this machine.", err=True)

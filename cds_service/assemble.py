@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -17,14 +18,10 @@ from cds_service.books import Books
 from cds_service.catalogue import CatalogueError, load
 from cds_service.comments import keeping
 from cds_service.decision import Decision
-from cds_service.ehr.fill import CallBack
 from cds_service.knowledge import Knowledge
 from cds_service.lifecycle import Lifecycle
 from cds_service.outbound.address import Address
-from cds_service.outbound.fetch import Deadline, Outbound
-from cds_service.report.route import report_page
-from cds_service.sandbox.fhir import fhir_endpoint
-from cds_service.sandbox.page import testers_page
+from cds_service.outbound.deadline import Deadline
 from cds_service.service import CardService
 from cds_service.settings import Settings, SettingsError, read_settings
 from cds_service.store.database import (
@@ -42,10 +39,14 @@ from cds_service.store.remembered import Remembered
 from cds_service.store.replay import StoredReplay
 from cds_service.trust.clients import Client, RegistryError, insecure, load_registry, sandbox_client
 from cds_service.trust.door import Door
-from cds_service.trust.explain import explain
 from cds_service.trust.jwks import MAX_KEY_SET
 from cds_service.trust.keys import KeyRing
+from cds_service.trust.tokens import signatures
 from cds_service.watch import Watch
+
+if TYPE_CHECKING:
+    from cds_service.ehr.fill import CallBack
+    from cds_service.outbound.fetch import Outbound
 
 CALL_BACK_SLOTS = 8
 """Calls that may wait for an EHR at the same time; the server has more threads than this."""
@@ -123,7 +124,11 @@ def _no_key(settings: Settings, client: Client) -> str:
 def assemble(checked: Checked, lifecycle: Lifecycle | None = None) -> Flask:
     """The application. The database is opened here, and the service starts without it when it is away."""
     settings, knowledge = checked.settings, checked.knowledge
-    outbound = Outbound()
+    outbound = cache(_way_out)
+    call_back = cache(lambda: _call_back(outbound(), settings.budget))
+    if not settings.demo:
+        call_back()
+        signatures()  # here, so that the first caller with a token waits for neither
     database = _opened(settings, FOR_HOOKS)
     watch = Watch(knowledge.digest, {system for system, _ in knowledge.meanings}, settings.patient_key)
     door = Door(
@@ -134,8 +139,7 @@ def assemble(checked: Checked, lifecycle: Lifecycle | None = None) -> Flask:
         time.time,
         open_to_all=settings.demo,
     )
-    call_back = CallBack(outbound, budget=settings.budget, slots=CALL_BACK_SLOTS)
-    examples = Examples.of(sandbox.folder(), linked=settings.demo)
+    examples = cache(partial(Examples.of, sandbox.folder(), linked=settings.demo))
     service = CardService(knowledge, settings.base_url, call_back, examples)
     patient_database = _opened(settings, FOR_FEEDBACK)
     books = _books(settings, knowledge, database, patient_database)
@@ -149,6 +153,9 @@ def _add_demo_pages(
     app: Flask, settings: Settings, service: CardService, books: Books, patient_database: Database
 ) -> None:
     """What only testers may see: the stories, as pages and as a FHIR server, and the report."""
+    from cds_service.report.route import report_page  # as below: production has none of these pages
+    from cds_service.sandbox.fhir import fhir_endpoint
+    from cds_service.sandbox.page import testers_page
 
     def enter(card: Mapping[str, Any], decision: Decision, patient_id: str) -> None:
         books.enter(card, decision, None, patient_id)
@@ -183,12 +190,27 @@ def _flat(words: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
 
 def explain_token(checked: Checked, token: str, path: str) -> list[str]:
     """Each check of *token*, as sent to *path* of this service, a line each; keys are fetched when they must be."""
+    from cds_service.trust.explain import explain
+
     audience = checked.settings.base_url + path
-    return explain(token, audience, checked.clients, _key_ring(Outbound()).key_of, time.time())
+    return explain(token, audience, checked.clients, _key_ring(_way_out).key_of, time.time())
 
 
-def _key_ring(outbound: Outbound) -> KeyRing:
-    return KeyRing(lambda client: _jwks(outbound, client), time.monotonic)
+def _way_out() -> Outbound:
+    """Loads requests and urllib3, which the demo needs only when a site of a registry calls it."""
+    from cds_service.outbound.fetch import Outbound
+
+    return Outbound()
+
+
+def _call_back(outbound: Outbound, budget: float) -> CallBack:
+    from cds_service.ehr.fill import CallBack  # with the way out, and nothing else needs it
+
+    return CallBack(outbound, budget=budget, slots=CALL_BACK_SLOTS)
+
+
+def _key_ring(outbound: Callable[[], Outbound]) -> KeyRing:
+    return KeyRing(lambda client: _jwks(outbound(), client), time.monotonic)
 
 
 def _jwks(outbound: Outbound, client: Client) -> bytes:

@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fhir.resources.R4B.conceptmap import ConceptMap as FhirConceptMap
 from fhir.resources.R4B.valueset import ValueSet as FhirValueSet
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
@@ -133,6 +132,8 @@ def _site_sets(
     site: Path, known: list[tuple[str, dict[str, Any]]], faults: list[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """A site's own value sets, and its concept maps read as value sets of the meanings they map to."""
+    from fhir.resources.R4B.conceptmap import ConceptMap as FhirConceptMap  # most sites add no codes of their own
+
     if not any((site / name).is_dir() for name in ("value_sets", "concept_maps")):
         faults.append(f"{site.name}: holds neither value_sets/ nor concept_maps/")
     own = list(_value_sets(site / "value_sets", faults))

@@ -1,15 +1,16 @@
-"""Log lines: JSON, one a line, and only the fields listed here.
+"""Log lines: JSON, one a line, written whole, and only the fields listed here.
 
 A library's own message may hold an address, a header or a body, so of it only its name, level and place are kept.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import MutableMapping
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, TextIO
-
-import structlog
 
 FIELDS = frozenset(
     {"event", "level", "timestamp", "request_id", "route", "status", "milliseconds"}
@@ -34,22 +35,39 @@ LONGEST = 256
 """Characters of one value; callers choose ``tenant`` and ``token_id`` themselves."""
 
 
-def configure(to: TextIO) -> None:
-    """Write our own lines, and what is kept of those of libraries, to *to*."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            only_listed,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(file=to),
-    )
+_writing = threading.Lock()
+_to: TextIO | None = None
+
+
+def configure(to: TextIO | None) -> None:
+    """Write our own lines, and what is kept of those of libraries, to *to*; until then, and to ``None``, nothing."""
+    global _to
+    _to = to
     logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)
     logging.captureWarnings(True)
 
 
-def only_listed(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def info(event: str, **fields: Any) -> None:
+    """A line about what was to be expected."""
+    _write("info", event, fields)
+
+
+def error(event: str, **fields: Any) -> None:
+    """A line about what was not."""
+    _write("error", event, fields)
+
+
+def _write(level: str, event: str, fields: Mapping[str, Any]) -> None:
+    if _to is None:
+        return
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    line = only_listed({**fields, "event": event, "level": level, "timestamp": now})
+    with _writing:
+        _to.write(json.dumps(line, ensure_ascii=False) + "\n")
+        _to.flush()
+
+
+def only_listed(line: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of :data:`FIELDS`, shortened; whatever else a call was given is dropped."""
     return {name: _short(value) for name, value in line.items() if name in FIELDS and value not in (None, "")}
 
@@ -64,4 +82,4 @@ class _Libraries(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         place = f"{record.module}:{record.lineno}"
-        structlog.get_logger().log(record.levelno, "library", logger=record.name, place=place, error=error)
+        _write(record.levelname.lower(), "library", {"logger": record.name, "place": place, "error": error})

@@ -85,7 +85,6 @@ def serve(
     twice or when calls were left after ``drain_seconds``.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
-    gc.collect()
     gc.freeze()  # what is loaded by now stays: the collector need not go through it again and again
     gc.set_threshold(*COLLECT_AFTER)
     # Before the port opens: from then on a load balancer may send calls, and a stop must be an orderly one.

@@ -6,20 +6,19 @@ Data the EHR did not supply are asked of its FHIR server here, before and outsid
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cds_service.about import NO_EXAMPLES, Examples, about_html, about_json
+from cds_service.about import Examples, about_html, about_json
 from cds_service.chart.read import AnotherPatient
 from cds_service.compose import hook_response
 from cds_service.decide import DataNotHad, PatientView, decide
 from cds_service.decision import Decision
-from cds_service.ehr.fill import CallBack
 from cds_service.errors import BadRequest, PreconditionFailed, Unavailable
 from cds_service.hooks.discovery import ServiceEntry
 from cds_service.hooks.envelope import HookRequest, parse
@@ -28,6 +27,9 @@ from cds_service.knowledge import Knowledge
 from cds_service.outbound.not_fetched import BUSY
 from cds_service.setup_sheet import queries
 from cds_service.trust.clients import Client
+
+if TYPE_CHECKING:
+    from cds_service.ehr.fill import CallBack
 
 TOO_MANY_WAIT = "Too many calls wait for the FHIR server. Send this one again shortly, or supply the prefetch."
 NOTHING_FETCHED: Mapping[str, str] = MappingProxyType({})
@@ -42,14 +44,18 @@ class Answer:
 
 
 class CardService:
-    """Answers hook requests with the catalogue it was given; *call_back* may ask the EHR for what is missing."""
+    """Answers hook requests with the catalogue it was given.
+
+    *call_back* gives what may ask the EHR for what is missing, and *examples* the stories ``/about`` names: each
+    is asked for when it is first needed, and every time.
+    """
 
     def __init__(
         self,
         knowledge: Knowledge,
         base_url: str,
-        call_back: CallBack | None = None,
-        examples: Examples = NO_EXAMPLES,
+        call_back: Callable[[], CallBack] | None = None,
+        examples: Callable[[], Examples] = Examples,
     ) -> None:
         self.knowledge = knowledge
         self.base_url = base_url
@@ -73,7 +79,7 @@ class CardService:
             request = _with_our_keys(request, client)
         if client is not None and self._call_back is not None:
             wanted = queries(self.knowledge.service, client.profile)
-            filled = self._call_back.fill(request, client, wanted, paged=wanted)
+            filled = self._call_back().fill(request, client, wanted, paged=wanted)
             request, fetched = replace(request, prefetch=filled.prefetch), filled.outcomes
         return Answer(self.decide(patient_view(request), today, fetched), fetched)
 
@@ -95,7 +101,7 @@ class CardService:
 
     def about(self, accept_json: bool) -> str | dict[str, Any]:
         """What a clinician needs to judge the card, as HTML or JSON."""
-        return (about_json if accept_json else about_html)(self.knowledge, self._examples)
+        return (about_json if accept_json else about_html)(self.knowledge, self._examples())
 
 
 def new_id() -> str:

@@ -1,4 +1,7 @@
-"""``cds-service store …``: what an operator does with the database. Every error is one line that says what to do."""
+"""``cds-service store …``: what an operator does with the database. Every error is one line that says what to do.
+
+Each command loads the store itself: ``serve`` should not wait for what it does not use.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,6 @@ from typing import NoReturn, TypeVar
 import click
 
 from cds_service.settings import Settings, SettingsError, read_settings
-from cds_service.store import operations
-from cds_service.store.database import DatabaseUrlError
-from cds_service.store.operations import NotDone
-from cds_service.store.remembered import patient_digest
 
 T = TypeVar("T")
 
@@ -39,6 +38,9 @@ def _settings() -> Settings:
 
 
 def _try(operation: Callable[[], T]) -> T:
+    from cds_service.store.database import DatabaseUrlError
+    from cds_service.store.operations import NotDone
+
     try:
         return operation()
     except DatabaseUrlError as error:
@@ -50,6 +52,8 @@ def _try(operation: Callable[[], T]) -> T:
 @store.command()
 def upgrade() -> None:
     """Bring the tables to the newest revision; run before a new version, and safe to repeat."""
+    from cds_service.store import operations
+
     _try(lambda: operations.upgrade(_settings().database_url))
     click.echo("The tables are up to date.")
 
@@ -58,6 +62,8 @@ def upgrade() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path) -> None:
     """Copy an SQLite database to FILE while the service runs."""
+    from cds_service.store import operations
+
     _try(lambda: operations.backup(_settings().database_url, file))
     click.echo(f"{file}: whole and checked.")
 
@@ -66,6 +72,8 @@ def backup(file: Path) -> None:
 @click.option("--to", "target", required=True, help="URL of the new, empty database.")
 def move(target: str) -> None:
     """Copy every table into another database, and compare counts and content. Stop the service first."""
+    from cds_service.store import operations
+
     for table in _try(lambda: operations.move(_settings().database_url, target)):
         click.echo(f"{table.table}: {table.rows} rows, sha256 {table.digest[:16]}… at both ends")
 
@@ -74,6 +82,8 @@ def move(target: str) -> None:
 @click.option("--older-than", "days", required=True, type=click.IntRange(1), help="Days to keep.")
 def purge(days: int) -> None:
     """Remove cards and feedback older than so many days, and expired tokens."""
+    from cds_service.store import operations
+
     gone = _try(lambda: operations.purge(_settings().database_url, days, time.time()))
     click.echo(f"Removed {gone.cards} cards, {gone.feedback} feedback events, {gone.tokens} expired tokens.")
 
@@ -83,6 +93,9 @@ def purge(days: int) -> None:
 @click.option("--patient", required=True, help="The patient's FHIR id.")
 def erase(issuer: str, patient: str) -> None:
     """Forget one patient: the digests on cards, and the comments on them. Needs CDS_PATIENT_KEY."""
+    from cds_service.store import operations
+    from cds_service.store.remembered import patient_digest
+
     settings = _settings()
     key = settings.patient_key
     if key is None:

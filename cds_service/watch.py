@@ -10,7 +10,6 @@ import hmac
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-import structlog
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -20,6 +19,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from cds_service import logs
 from cds_service.decision import Decision
 from cds_service.lifecycle import Lifecycle
 from cds_service.store.ledger import Ledger
@@ -55,7 +55,6 @@ class Watch:
         self._digest = digest
         self._systems = frozenset(systems)
         self._patient_key = patient_key
-        self._log = structlog.get_logger()
         self._registry = CollectorRegistry()
         self._make_metrics()
 
@@ -90,7 +89,7 @@ class Watch:
     def unforeseen(self, request_id: str, error: str, place: str) -> None:
         """An exception nobody planned for, by type and place."""
         self._unforeseen.inc()
-        self._log.error("unforeseen", request_id=request_id, error=error, place=place)
+        logs.error("unforeseen", request_id=request_id, error=error, place=place)
 
     def finished(self, call: Call, status: int, now: float) -> None:
         """The audit line and the counters of *call*."""
@@ -101,7 +100,7 @@ class Watch:
             self._fetches.labels(key, outcome).inc()
         if call.decision is not None:
             self._count(call.decision, call.display)
-        self._log.info(
+        logs.info(
             "answered" if status < 400 else "refused",
             **self._audit(call),
             status=status,

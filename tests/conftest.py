@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import structlog
 
 from cds_service import logs
 
@@ -23,7 +22,7 @@ def log() -> Iterator[Lines]:
     stream = io.StringIO()
     logs.configure(stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    structlog.reset_defaults()
+    logs.configure(None)
     logging.captureWarnings(False)
     for handler in logging.getLogger().handlers[:]:
         if type(handler).__module__ == logs.__name__:

@@ -7,9 +7,6 @@ from flask import Blueprint, Response
 from cds_service.app import PAGE_POLICY
 from cds_service.errors import Unavailable
 from cds_service.knowledge import Knowledge
-from cds_service.report.page import report_html
-from cds_service.report.tally import Scope
-from cds_service.report.write import make_report
 from cds_service.store.database import Database, StoreDown
 
 
@@ -19,6 +16,10 @@ def report_page(database: Database, knowledge: Knowledge) -> Blueprint:
 
     @blueprint.get("/report")
     def show() -> Response:
+        from cds_service.report.page import report_html  # as below: nothing else in a service needs them
+        from cds_service.report.tally import Scope
+        from cds_service.report.write import make_report
+
         try:
             page = report_html(make_report(database, Scope(None, None, None)), knowledge)
         except StoreDown:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, TextIO, assert_never, get_args
+from typing import TextIO, assert_never
 
 from cds_service.knowledge import Knowledge
+from cds_service.report import Form
 from cds_service.report.export import events, write_csv, write_json
 from cds_service.report.figures import Report, report
 from cds_service.report.page import report_html
@@ -12,9 +13,6 @@ from cds_service.report.queries import find
 from cds_service.report.tally import Scope
 from cds_service.report.text import report_text
 from cds_service.store.database import Database
-
-Form = Literal["text", "html", "json", "csv"]
-FORMS: tuple[Form, ...] = get_args(Form)
 
 
 def make_report(database: Database, scope: Scope) -> Report:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,7 +20,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from cds_service.errors import NotFound
 from cds_service.sandbox.page_answer import Answered, Enter, Refused, answer
 from cds_service.sandbox.page_card import VIEWS, View
-from cds_service.sandbox.page_parts import parts
 from cds_service.sandbox.stories import Story, grouped, load_stories
 from cds_service.service import CardService
 
@@ -47,26 +46,27 @@ class Asked:
 
 def testers_page(service: CardService, folder: Path, clock: Callable[[], date], enter: Enter) -> Blueprint:
     """The page over the stories of *folder*; *clock* gives today, *enter* notes each card that is shown."""
-    stories = load_stories(folder)
+    stories = cache(partial(load_stories, folder))  # when the page is first opened: they are many files
     blueprint = Blueprint("testers_page", __name__)
 
     @blueprint.get("/")
     def show() -> Response:
-        return _page(_asked_by_address(stories, clock), service, stories, enter)
+        return _page(_asked_by_address(stories(), clock), service, stories(), enter)
 
     @blueprint.post("/")
     def run() -> Response:
         request.max_form_memory_size = request.max_content_length
-        asked = _asked_by_form(stories, clock)
+        asked = _asked_by_form(stories(), clock)
         if asked.story is not None and not asked.fault and _same(asked.text, asked.story.request):
             return _private(Response(status=303, headers={"Location": address(asked)}))
-        return _page(asked, service, stories, enter)
+        return _page(asked, service, stories(), enter)
 
     @blueprint.get("/stories/<name>.json")
     def download(name: str) -> Response:
-        if name not in stories:
+        story = stories().get(name)
+        if story is None:
             raise NotFound(NO_SUCH_STORY)
-        response = Response(stories[name].request, mimetype="application/json")
+        response = Response(story.request, mimetype="application/json")
         response.headers["Content-Disposition"] = f'attachment; filename="{name}.json"'
         return _private(response)
 
@@ -114,6 +114,8 @@ def _same(one: str, other: str) -> bool:
 
 
 def _page(asked: Asked, service: CardService, stories: Mapping[str, Story], enter: Enter) -> Response:
+    from cds_service.sandbox.page_parts import parts  # the pictures, and the libraries that render a card
+
     found = Refused(400, asked.fault, None) if asked.fault else answer(asked.text, asked.today, service, enter)
     edited = asked.story is not None and not _same(asked.text, asked.story.request)
     shown: dict[str, Any] = {

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import nh3
-from markdown_it import MarkdownIt
-
 TAGS = {
     *("p", "br", "hr", "em", "strong", "del", "code", "pre", "blockquote", "a", "ul", "ol", "li"),
     *("h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "b", "i", "u", "span", "div", "sub", "sup"),
@@ -36,5 +33,8 @@ VIEWS = {
 
 def rendered(markdown: str, view: View) -> str:
     """*markdown* as safe HTML."""
+    import nh3  # as below: a service that shows no page needs neither
+    from markdown_it import MarkdownIt
+
     made = MarkdownIt("commonmark", {"html": view.html}).enable(["table", "strikethrough"]).render(markdown)
     return nh3.clean(made, tags=TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https"})

@@ -12,18 +12,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from sqlite3 import OperationalError
 from typing import Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+
+from cds_service.store.revision import NotUpgraded, bring_up_to_date
 
 T = TypeVar("T")
 
@@ -40,7 +38,6 @@ class Patience:
 FOR_HOOKS = Patience(wait=0.25, standstill=0.1, rest=5.0)
 FOR_FEEDBACK = Patience(wait=1.5, standstill=0.5, rest=0.5)
 FOR_OPERATORS = Patience(wait=60.0, standstill=60.0, rest=0.0)
-MIGRATIONS = Path(__file__).parent / "migrations"
 POSTGRESQL = "postgresql+psycopg"
 _CONNECTIONS = {"sqlite": 1, POSTGRESQL: 5}
 """SQLite has one writer: its users wait in our line, which is fair, and not for its lock."""
@@ -113,7 +110,7 @@ class Database:
             except IntegrityError:
                 self._rest_until = float("-inf")
                 raise
-            except (SQLAlchemyError, OSError, CommandError) as error:
+            except (SQLAlchemyError, OSError, NotUpgraded) as error:
                 self._failures += 1
                 self._rest_until = self._clock() + self._patience.rest
                 raise StoreDown from error
@@ -163,19 +160,16 @@ class Database:
 
 def insert_new(connection: Connection, table: Table) -> Any:
     """An INSERT that leaves out each row that is there already."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    dialect: Any = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # loaded with the engine
     return dialect.insert(table).on_conflict_do_nothing()
 
 
 def migrate(engine: Engine) -> None:
     """Bring the tables to the newest revision. Several processes may call this at the same time."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_ONE_MIGRATION})"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        bring_up_to_date(connection)
 
 
 def _engine(url: URL, wait: float) -> Engine:

@@ -1,4 +1,6 @@
-"""The tables. A change here needs a migration in ``migrations/versions``; a test holds the two together.
+"""The tables. A change here needs a migration in ``migrations/versions`` and its number in ``revision.py``.
+
+A new database is made of these, an older one is migrated to them; tests hold the two together.
 
 Times are milliseconds since 1970-01-01 UTC. No column can name a patient: ``patient`` is a keyed digest, there
 only where a site asked for it, and a comment is kept only where a site asked for that.

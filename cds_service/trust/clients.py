@@ -10,8 +10,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from cryptography.x509 import load_pem_x509_certificates
-
 from cds_service.outbound.address import Address, UnsafeAddress, parse_address
 from cds_service.trust import sandbox
 from cds_service.trust.jwks import MAX_KEY_SET, NotAKeySet, PinnedKeys, read_key_set
@@ -91,7 +89,7 @@ def sandbox_client() -> Client:
         profile="sandbox",
         replay="reject",
         tenants=frozenset(),
-        keys=sandbox.sandbox_keys(),
+        keys=PinnedKeys(sandbox.SandboxKeys()),
         jku=sandbox.JKU,
         fhir_bases=(),
         prefetch_names={},
@@ -228,6 +226,8 @@ class _Table:
         return names
 
     def _ca_file(self) -> Path | None:
+        from cryptography.x509 import load_pem_x509_certificates  # few sites have an authority of their own
+
         certificates = self._file("ca_file", MAX_CERTIFICATES)
         if certificates is None:
             return None

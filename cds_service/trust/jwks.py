@@ -2,21 +2,21 @@
 
 A key has exactly one algorithm here (RFC 8725, 3.1): the one it names, or else the only one the client is
 allowed that fits its type. A token never chooses.
+
+PyJWT and cryptography are loaded with the first key: a demo that nobody calls with a token needs none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from jwt import PyJWK
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import BadRequest
 from cds_service.hooks.strict_json import loads
+
+if TYPE_CHECKING:
+    from jwt import PyJWK
 
 MAX_KEY_SET = 100_000
 """Bytes a key set may have."""
@@ -75,6 +75,9 @@ def read_key_set(document: bytes, algorithms: Collection[str]) -> KeySet:
 
 def fits(algorithm: str, key: PyJWK) -> bool:
     """*key* is a public key of the type, the curve and at least the size *algorithm* asks for."""
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
     public = key.key
     if isinstance(public, RSAPublicKey):
         return algorithm in RSA and public.key_size >= SMALLEST_RSA
@@ -90,6 +93,8 @@ def is_key_id(value: object) -> bool:
 
 def fingerprint(key: PyJWK) -> bytes:
     """The key itself, whatever it is called and however its numbers are written (SubjectPublicKeyInfo)."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     return bytes(key.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
@@ -107,6 +112,8 @@ def _listed(document: bytes) -> list[Any]:
 
 
 def _read_key(jwk: Any, algorithms: Collection[str]) -> tuple[str, PyJWK]:
+    from jwt import PyJWK
+
     if not isinstance(jwk, dict):
         raise _Unusable("must be an object")
     if _SECRET_MEMBERS & jwk.keys():

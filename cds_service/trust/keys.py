@@ -11,13 +11,15 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-from jwt import PyJWK
+from typing import TYPE_CHECKING
 
 from cds_service.outbound.not_fetched import NotFetched
 from cds_service.trust.clients import Client
 from cds_service.trust.jwks import NotAKeySet, PinnedKeys, read_key_set
 from cds_service.trust.sandbox import is_sandbox_key
+
+if TYPE_CHECKING:
+    from jwt import PyJWK
 
 FRESH = 3600.0
 STALE = 24 * 3600.0

@@ -18,14 +18,16 @@ import base64
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from jwt import PyJWK, PyJWS
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from cds_service.errors import BadRequest
 from cds_service.hooks.strict_json import loads
 from cds_service.trust.clients import Client
 from cds_service.trust.jwks import ALGORITHMS, MAX_KEY_ID, fits, is_key_id
+
+if TYPE_CHECKING:
+    from jwt import PyJWK, PyJWS
 
 MAX_TOKEN = 8192
 """Bytes a token may have."""
@@ -63,9 +65,8 @@ REASONS: Mapping[str, str] = {
 
 _PARTS = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _DEEPEST = 16
-_SIGNATURES = PyJWS()
 
-KeyOf = Callable[[Client, str], PyJWK | None]
+KeyOf = Callable[[Client, str], "PyJWK | None"]
 
 
 class Refused(Exception):
@@ -214,10 +215,19 @@ def key_of_client(outline: Outline, client: Client, key_of: KeyOf) -> PyJWK:
 
 def require_signature(token: str, key: PyJWK) -> None:
     """The token was signed with *key*, by the key's own algorithm."""
+    signed = signatures()
     try:
-        _SIGNATURES.decode(token, key, algorithms=[key.algorithm_name])
+        signed.decode(token, key, algorithms=[key.algorithm_name])
     except Exception:  # noqa: BLE001 - whatever a library does with a hostile token, the token is refused
         raise Refused("signature") from None
+
+
+@cache
+def signatures() -> PyJWS:
+    """What checks them. Loads PyJWT and cryptography: the demo when a token comes, production before any can."""
+    from jwt import PyJWS
+
+    return PyJWS()
 
 
 def token_id(outline: Outline) -> str:

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Row, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
@@ -29,7 +27,6 @@ from cds_service.store.tables import (
     feedback_event,
     issued_card,
     issued_suggestion,
-    metadata,
     override_reason,
     seen_token,
 )
@@ -94,13 +91,6 @@ def at_once(calls: Sequence[Callable[[], object]]) -> None:
 
 
 # Tables.
-
-
-def test_migrations_and_tables_say_the_same(database: Database) -> None:
-    def differences(connection: Connection) -> list[object]:
-        return list(compare_metadata(MigrationContext.configure(connection), metadata))
-
-    assert database.run(differences) == []
 
 
 def test_what_was_committed_is_there_for_the_next_process(opened: Opened) -> None:

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
@@ -27,7 +25,7 @@ from cds_service.store.database import (
     database_url,
 )
 from cds_service.store.replay import PURGE_EVERY, StoredReplay
-from cds_service.store.tables import metadata, seen_token
+from cds_service.store.tables import seen_token
 
 NOW = 1_800_000_000.0
 EHR = "https://ehr.example.org"
@@ -93,13 +91,6 @@ def test_sqlite_writes_through_to_the_disk(tmp_path: Path, clock: Clock) -> None
         return asked[0], asked[1]
 
     assert open_at(tmp_path / "store.db", clock).run(pragmas) == ("wal", 2)
-
-
-def test_migrations_and_tables_say_the_same(tmp_path: Path, clock: Clock) -> None:
-    def differences(connection: Connection) -> list[object]:
-        return list(compare_metadata(MigrationContext.configure(connection), metadata))
-
-    assert open_at(tmp_path / "store.db", clock).run(differences) == []
 
 
 class Watched(sqlite3.Connection):

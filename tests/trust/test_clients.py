@@ -130,6 +130,13 @@ def test_a_sandbox_of_ones_own_is_pinned_like_any_site(folder: Path) -> None:
     assert verify(text, AUDIENCE, [site], key_of, NOW).token_id == "a-b-c"
 
 
+def test_the_built_in_sandbox_client_has_the_keys_the_sandbox_publishes() -> None:
+    keys = sandbox_client().keys
+    assert isinstance(keys, PinnedKeys)
+    assert len(keys.by_id) == 1
+    assert dict(keys.by_id) == sandbox_keys().by_id
+
+
 def test_the_built_in_sandbox_client_may_not_be_called_back() -> None:
     site = sandbox_client()
     assert (site.name, site.issuer, site.fhir_bases) == ("sandbox", "https://sandbox.cds-hooks.org", ())

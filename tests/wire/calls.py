@@ -49,7 +49,7 @@ class Observed(CardService):
     """The service; a test sees what reached it, and may have it fail."""
 
     def __init__(self, call_back: CallBack | None = None) -> None:
-        super().__init__(knowledge(), BASE_URL, call_back)
+        super().__init__(knowledge(), BASE_URL, (lambda: call_back) if call_back is not None else None)
         self.seen: list[tuple[HookRequest, date, Client | None]] = []
         self.raises: BaseException | None = None
 

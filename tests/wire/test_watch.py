@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import structlog
 from calls import BASE_URL, FEEDBACK, HOOK, INSTANCE, TODAY, Observed, application, body_of, hook_call, knowledge
 from flask.testing import FlaskClient
 
@@ -131,7 +130,7 @@ def test_nothing_of_the_patient_is_in_a_line_or_a_counter(client: FlaskClient, l
 
 
 def test_a_field_that_is_not_listed_is_dropped_and_a_long_one_cut(log: Lines) -> None:
-    structlog.get_logger().info("answered", name=CANARY, tenant="x" * 1000, status=200, client="", reason=None)
+    logs.info("answered", name=CANARY, tenant="x" * 1000, status=200, client="", reason=None)
     (line,) = log()
     assert set(line) == {"event", "level", "timestamp", "tenant", "status"}
     assert len(line["tenant"]) == logs.LONGEST

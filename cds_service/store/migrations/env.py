@@ -1,4 +1,4 @@
-"""Run by Alembic, on the connection :func:`cds_service.store.database.migrate` hands over."""
+"""Run by Alembic, on the connection :func:`cds_service.store.upgrade.upgrade` hands over."""
 
 from alembic import context
 
