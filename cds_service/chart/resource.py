@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 from cds_service.clinical.when import When
@@ -36,22 +35,19 @@ def is_id(value: object) -> bool:
 
 
 class Resource:
-    """One relevant resource. *meanings* maps codes to value sets, *displays* displays to those they stand in."""
+    """One relevant resource. *meanings* maps codes to value sets, *displays* displays to those they stand in.
+
+    ``ref`` is ``Type/id``, ``code_meanings`` the value sets that hold the resource's own code.
+    """
 
     def __init__(self, json: Json, meanings: Mapping[Coding, str], displays: Mapping[str, frozenset[str]]) -> None:
         self.json = json
         self.meanings = meanings
         self.displays = displays
         self.kind = str(json.get("resourceType", ""))
-
-    @cached_property
-    def ref(self) -> str:
-        """``Type/id``; without an id, a short digest of the content keeps two apart."""
-        found = self.json.get("id")
-        if is_id(found):
-            return f"{self.kind}/{found}"
-        text = json.dumps(self.json, sort_keys=True, default=str)
-        return f"{self.kind}/unidentified-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        name = json.get("id")
+        self.ref = f"{self.kind}/{name if is_id(name) else _unidentified(json)}"
+        self.code_meanings = self.meanings_of(json.get("code"))
 
     @property
     def older_version(self) -> bool:
@@ -91,11 +87,6 @@ class Resource:
             ]
         )
 
-    @cached_property
-    def code_meanings(self) -> frozenset[str]:
-        """What the resource's own code means."""
-        return self.meanings_of(self.json.get("code"))
-
     def display_names_another(self, pair: Coding, display: str) -> bool:
         """The display is that of another known concept, and of this one nowhere.
 
@@ -132,6 +123,12 @@ class Resource:
     @property
     def last_updated(self) -> When | None:
         return When.parse(self.part("meta").get("lastUpdated"))
+
+
+def _unidentified(content: Json) -> str:
+    """Without an id, a short digest of the content keeps two apart."""
+    text = json.dumps(content, sort_keys=True, default=str)
+    return f"unidentified-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _answer(value_set: str) -> str:
