@@ -113,7 +113,7 @@ class CallBack:
         if token is None:
             raise _NotTried(NO_TOKEN)
         deadline = Deadline(self._budget, self._clock)
-        return FhirServer(self._outbound, base.address, base.internal, site.ca_file, token, deadline)
+        return FhirServer(self._outbound, base.address, base.internal, site.ca_file, site.name, token, deadline)
 
     def _run(self, deadline: Deadline, jobs: Mapping[str, Callable[[], Fetched]]) -> Mapping[str, Fetched | NotFetched]:
         """A slot is free again when the last thread has gone: a name look-up that hangs keeps it."""

@@ -51,9 +51,10 @@ class Deadline:
     def holding(self, opened: socket.socket) -> Iterator[None]:
         """While this lasts, the cut shuts the connection of *opened*.
 
-        It keeps a duplicate, because wrapping a socket in TLS takes the original's descriptor away.
+        It keeps a duplicate, because wrapping a socket in TLS takes the original's descriptor away; of the descriptor,
+        because a socket under TLS will not duplicate itself.
         """
-        grip = opened.dup()
+        grip = socket.fromfd(opened.fileno(), opened.family, opened.type)
         with self._lock:
             self._grips.add(grip)
         try:

@@ -50,11 +50,12 @@ Behaviour = Callable[[Visit], None]
 
 @dataclass
 class BadServer:
-    """Answers every visit as *behave* does and remembers it."""
+    """Answers every visit as *behave* does and remembers it; one on each connection, unless it is *lasting*."""
 
     behave: Behaviour
     tls: ssl.SSLContext | None = None
     host: str = "127.0.0.1"
+    lasting: bool = False
     visits: list[Visit] = field(default_factory=list)
     connections: int = 0
     closing: threading.Event = field(default_factory=threading.Event)
@@ -63,6 +64,7 @@ class BadServer:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         self._listener = socket.create_server((self.host, 0), family=family, backlog=64)
         self.port = self._listener.getsockname()[1]
+        self._accepted: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
@@ -88,15 +90,23 @@ class BadServer:
         with suppress(OSError), connection:
             connection.settimeout(PATIENCE)
             wrapped = self.tls.wrap_socket(connection, server_side=True) if self.tls else connection
+            self._accepted.append(wrapped)
             with wrapped:
-                visit = _read(wrapped, self.closing)
-                self.visits.append(visit)
-                self.behave(visit)
+                self._answer(wrapped)
+                while self.lasting:
+                    self._answer(wrapped)
+
+    def _answer(self, connection: socket.socket) -> None:
+        visit = _read(connection, self.closing)
+        self.visits.append(visit)
+        self.behave(visit)
 
     def close(self) -> None:
+        """Wakes whatever still waits for a caller."""
         self.closing.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
+        for each in (self._listener, *self._accepted):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
             thread.join(PATIENCE)

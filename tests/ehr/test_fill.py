@@ -388,7 +388,7 @@ def test_a_server_as_one_call_may_use_it_shows_no_token_and_leaves_its_base_for_
     with serving(proper) as elsewhere, serving(proper) as server:
         registered: Registered = site(server.base)
         base = registered.fhir_bases[0].address
-        mine = FhirServer(Outbound(), base, True, None, TOKEN, Deadline(PATIENCE))
+        mine = FhirServer(Outbound(), base, True, None, registered.name, TOKEN, Deadline(PATIENCE))
         assert TOKEN not in repr(mine)
         with pytest.raises(NotFetched, match="refused address"):
             mine.get(parse_address(elsewhere.base), 100)
