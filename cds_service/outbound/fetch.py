@@ -137,7 +137,8 @@ class Outbound:
             stack.callback(connection.close)
             with exchange.deadline.holding(connection.sock):
                 answer, open_still = exchange.over(connection)
-            # Only here, where its own deadline can no longer shut it, may it be another's.
+            # Only here, where its own deadline can no longer shut it, may it be another's. urllib3 has closed it if an
+            # end was to come with the connection's, and calls it dropped too when it has something to read.
             if route and open_still and not is_connection_dropped(connection):
                 stack.pop_all()
                 self._kept.keep(route, connection)
@@ -191,12 +192,12 @@ class _Exchange:
         An adapter sends, not a Session: a Session keeps cookies, reads the environment, and reads the whole body of a
         redirect even when it is not to follow it.
         """
-        pool = _Pool(connection)
+        adapter = _Adapter(_Pool(connection))
         # A cut that came before the connection was held found nothing to shut.
         self.deadline.require_time()
-        with _Adapter(pool).send(self.request, stream=True, timeout=self.deadline.remaining()) as response:
+        with adapter.send(self.request, stream=True, timeout=self.deadline.remaining()) as response:
             answer = _answer(response, self.max_bytes, self.deadline)
-            return answer, pool.given_back and leaves_open(response.raw.version, response.headers)
+            return answer, leaves_open(response.raw.version, response.headers)
 
 
 def _answer(response: requests.Response, max_bytes: int, deadline: Deadline) -> Answer:
@@ -228,19 +229,17 @@ def _why(error: Exception, deadline: Deadline) -> str:
 
 
 class _Pool(HTTPConnectionPool):
-    """Lends its one connection, and is given it back when an answer has been read to its end."""
+    """Lends its one connection. Given it back or not, what becomes of it is decided elsewhere."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection.host, connection.port)
         self._connection = connection
-        self.given_back = False
 
     def _get_conn(self, timeout: float | None = None) -> Connection:
         return self._connection
 
     def _put_conn(self, conn: object) -> None:
-        """urllib3 gives nothing back when something went wrong."""
-        self.given_back = conn is not None
+        pass
 
 
 class _Adapter(HTTPAdapter):

@@ -77,6 +77,11 @@ class BadServer:
     def targets(self) -> list[str]:
         return [visit.target for visit in self.visits]
 
+    @property
+    def still_open(self) -> int:
+        """Connections that neither side has closed."""
+        return sum(thread.is_alive() for thread in self._threads[1:])
+
     def _accept(self) -> None:
         with suppress(OSError):  # the listener was shut
             while True:
@@ -164,6 +169,16 @@ def reset(visit: Visit) -> None:
     visit.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+def hang_up(visit: Visit) -> None:
+    """FIN, with nothing said."""
+    visit.connection.close()
+
+
+def reset_at_once(visit: Visit) -> None:
+    reset(visit)
+    visit.connection.close()
+
+
 def silent(visit: Visit) -> None:
     visit.closing.wait(PATIENCE)
 
@@ -186,6 +201,16 @@ def flood(before: bytes, drop: bytes) -> Behaviour:
         visit.connection.sendall(before)
         while not visit.closing.is_set():
             visit.connection.sendall(drop)
+
+    return behave
+
+
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """One visit each; the last stays for all that follow."""
+    left = list(behaviours)
+
+    def behave(visit: Visit) -> None:
+        (left.pop(0) if len(left) > 1 else left[0])(visit)
 
     return behave
 
