@@ -128,7 +128,8 @@ def _jobs(
     jobs: dict[str, Callable[[], Fetched]] = {
         key: partial(fetch_later_pages, server, value) for key, value in first_pages.items()
     }
-    for key, template in missing.items():
+    # Sent in this order. The longest template asks for most and is answered last, so it is to be on its way first.
+    for key, template in sorted(missing.items(), key=lambda each: len(each[1]), reverse=True):
         fetch = fetch_bundle if "?" in template else fetch_resource
         jobs[key] = partial(fetch, server, _address(server.base, template, patient_id))
     return jobs

@@ -46,7 +46,7 @@ from cds_service.outbound.not_fetched import (
 __all__ = ["Answer", "Deadline", "NotFetched", "Outbound"]
 
 USER_AGENT = "rr-all-cds"
-CHUNK = 1 << 16
+CHUNK = 1 << 18
 _TIMEOUTS = (requests.Timeout, TimeoutError)
 _TLS_ERRORS = (requests.exceptions.SSLError, PoolSSLError, ssl.SSLError)
 
@@ -212,14 +212,15 @@ def _answer(response: requests.Response, max_bytes: int, deadline: Deadline) -> 
 
 
 def _body(response: requests.Response, max_bytes: int, deadline: Deadline) -> bytes:
-    body = bytearray()
+    chunks, size = [], 0
     while chunk := response.raw.read(CHUNK, decode_content=False):
-        body += chunk
-        if len(body) > max_bytes:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > max_bytes:
             raise NotFetched(TOO_LARGE)
     # A socket shut by the deadline reads like an answer that has ended.
     deadline.require_time()
-    return bytes(body)
+    return b"".join(chunks)
 
 
 def _why(error: Exception, deadline: Deadline) -> str:

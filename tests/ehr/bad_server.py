@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from cds_service.outbound.deadline import THREAD_NAME
+from cds_service.outbound.threads import BUSY_NAME
 
 PATIENCE = 5.0
 """Seconds after which something awaited will not come any more."""
@@ -244,8 +244,8 @@ def ids_in(value: bytes | memoryview) -> list[str]:
 
 
 def no_outbound_thread_left() -> bool:
-    """True once every thread that spoke to a server has gone."""
-    return eventually(lambda: not any(thread.name == THREAD_NAME for thread in threading.enumerate()))
+    """True once no thread speaks to a server any more."""
+    return eventually(lambda: not any(thread.name == BUSY_NAME for thread in threading.enumerate()))
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
