@@ -137,8 +137,8 @@ class Outbound:
             stack.callback(connection.close)
             with exchange.deadline.holding(connection.sock):
                 answer, open_still = exchange.over(connection)
-            # Only here, where its own deadline can no longer shut it, may it be another's. urllib3 has closed it if an
-            # end was to come with the connection's, and calls it dropped too when it has something to read.
+            # Only here, where its own deadline can no longer shut it, may it become another's. "Dropped" is closed, or
+            # with something to read.
             if route and open_still and not is_connection_dropped(connection):
                 stack.pop_all()
                 self._kept.keep(route, connection)
