@@ -56,7 +56,7 @@ QUICK = Plan(
     processes=1,
     starts=1,
     grown=(5000,),
-    call_backs={50: 5, 200: 2},
+    call_backs={50: 10, 200: 3},
 )
 
 
