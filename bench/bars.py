@@ -55,10 +55,12 @@ def _in_process(found: Found) -> list[Bar]:
 def _process(found: Found) -> list[Bar]:
     start, imports = found.starts["start"], found.starts["imports"]
     full = found.waits[BAR_SIZE][16]
+    costs = [_median(seen.cost) for seen in found.call_backs.values()]
     return [
         Bar("memory growth, × body, the size where it is worst", max(map(_median, found.growth.values())), 3.0),
         Bar("CPU from start to first answer, × imports", start.cpu.median / imports.cpu.median, 2.0),
         Bar(f"p99 at 16 in flight, {BAR_SIZE} observations, × p50", full.p99 / full.p50, 10.0),
+        Bar("call-back, cost over its slowest query, the delay where it is worst", max(costs), 0.20),
     ]
 
 

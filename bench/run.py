@@ -7,12 +7,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bench.call_back import CalledBack, call_backs
 from bench.charts import RELEVANT, SIZES, chart
 from bench.contenders import OURS, ours, peers
 from bench.footprint import Took, Worker, growth, start_and_imports, worker
 from bench.measure import Figure, Spread, settle
 from bench.over_http import Waited, cpu_in_turn, waits
 from bench.pipeline import Pipeline, beside_the_floors, by_stage, slope
+from cds_service.catalogue import load
 
 MANY_RELEVANT = 200
 BAR_SIZE = 500
@@ -31,6 +33,7 @@ class Plan:
     processes: int
     starts: int
     grown: tuple[int, ...]
+    call_backs: Mapping[int, int]
 
 
 FULL = Plan(
@@ -42,6 +45,7 @@ FULL = Plan(
     processes=3,
     starts=5,
     grown=(500, 2000, 5000),
+    call_backs={50: 40, 200: 15},
 )
 QUICK = Plan(
     rounds={20: 10, 50: 10, 500: 7, 2000: 3, 5000: 3},
@@ -52,12 +56,16 @@ QUICK = Plan(
     processes=1,
     starts=1,
     grown=(5000,),
+    call_backs={50: 10, 200: 3},
 )
 
 
 @dataclass
 class Found:
-    """All figures. *pipeline* and *stages*: by relevant resources, then observations, then what was measured."""
+    """All figures. *pipeline* and *stages*: by relevant resources, then observations, then what was measured.
+
+    *call_backs*: by the milliseconds the EHR takes for a query.
+    """
 
     load_before: tuple[float, float, float]
     load_after: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -72,6 +80,7 @@ class Found:
     growth: dict[int, Spread] = field(default_factory=dict)
     worker: Worker | None = None
     starts: dict[str, Took] = field(default_factory=dict)
+    call_backs: dict[int, CalledBack] = field(default_factory=dict)
 
 
 def measure(plan: Plan) -> Found:
@@ -83,6 +92,8 @@ def measure(plan: Plan) -> Found:
     _over_http(plan, found)
     _tell("wall time with many in flight")
     found.waits = waits(plan.waits, RELEVANT)
+    _tell("calling the EHR back")
+    found.call_backs = call_backs(load().service.prefetch, BAR_SIZE, plan.call_backs)
     _tell("memory and start")
     found.growth = {size: growth(size, plan.processes) for size in plan.grown}
     found.worker = worker()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from bench.bars import bars
+from bench.call_back import CalledBack
 from bench.charts import SIZES
 from bench.contenders import OURS
 from bench.measure import Figure, Spread
@@ -82,3 +83,12 @@ def _lines(found: Found) -> Iterator[str]:
     for name, what in (("start", "start to first answer"), ("imports", "importing Flask and three models alone")):
         took = found.starts[name]
         yield f"{what}: CPU {_spread(took.cpu)} ms, wall {_spread(took.wall)} ms"
+    for delay, seen in found.call_backs.items():
+        yield _called_back(delay, seen)
+
+
+def _called_back(delay: int, seen: CalledBack) -> str:
+    return (
+        f"call-back, {delay} ms for each query: all keys {_spread(seen.all_keys)} ms, {seen.slowest_key} alone "
+        f"{_spread(seen.slowest)} ms, cost {_spread(seen.cost)}; with nothing kept {_spread(seen.nothing_kept)} ms"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 
 from bench.bars import Bar
+from bench.call_back import ALL, FRESH, _compared, called_back
 from bench.charts import LABS, LOINC, RELEVANT, SIZES, chart
 from bench.contenders import Absent, Contender, running
+from bench.fhir_server import KEYS
 from bench.measure import Spread
 from bench.peers.__main__ import QUESTIONS, codes
 from bench.pipeline import REST, STAGES, Pipeline, one_by_stage
@@ -96,6 +99,20 @@ def test_the_peers_are_given_codes_for_each_question(question: str) -> None:
 def test_a_peer_that_does_not_start_is_named_with_its_error(command: tuple[str, ...], why: str) -> None:
     with pytest.raises(Absent, match=why), running(Contender("a peer", command)):
         pass
+
+
+def test_a_call_back_fetches_every_key_of_the_hook_and_each_alone(pipeline: Pipeline) -> None:
+    templates = pipeline.service.knowledge.service.prefetch
+    assert {re.split(r"[/?]", template)[0]: key for key, template in templates.items()} == KEYS
+    seen = called_back(templates, observations=20, delay_ms=1, rounds=1)
+    assert min(seen.all_keys.median, seen.nothing_kept.median, seen.slowest.median) > 1
+
+
+def test_the_cost_of_a_call_back_is_counted_over_its_slowest_query_turn_by_turn() -> None:
+    seen = _compared({ALL: [12.0, 33.0], FRESH: [50.0, 50.0], "a": [1.0, 40.0], "b": [10.0, 30.0]}, ["a", "b"])
+    assert seen.slowest_key == "a"
+    seen = _compared({ALL: [12.0, 33.0], FRESH: [50.0, 50.0], "a": [1.0, 30.0], "b": [10.0, 30.0]}, ["a", "b"])
+    assert (seen.slowest_key, seen.cost.median) == ("b", pytest.approx(0.15))
 
 
 def test_the_spread_is_the_median_and_the_tenth_and_ninetieth_percentile() -> None:

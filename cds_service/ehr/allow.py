@@ -25,7 +25,13 @@ class FhirBase(Protocol):
 
 
 class Site(Protocol):
-    """What the registry says about the caller: its FHIR servers, and its own certificate authority if it has one."""
+    """What the registry says about the caller: its FHIR servers, and its own certificate authority if it has one.
+
+    Connections are kept by *name*, so no two sites may have the same.
+    """
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def fhir_bases(self) -> Sequence[FhirBase]: ...

@@ -114,7 +114,7 @@ class CallBack:
         if token is None:
             raise _NotTried(NO_TOKEN)
         deadline = Deadline(self._budget, self._clock)
-        return FhirServer(self._outbound, base.address, base.internal, site.ca_file, token, deadline)
+        return FhirServer(self._outbound, base.address, base.internal, site.ca_file, site.name, token, deadline)
 
     def _run(self, deadline: Deadline, jobs: Mapping[str, Callable[[], Fetched]]) -> Mapping[str, Fetched | NotFetched]:
         """A slot is free again when the last thread has gone: a name look-up that hangs keeps it."""
@@ -129,7 +129,8 @@ def _jobs(
     jobs: dict[str, Callable[[], Fetched]] = {
         key: partial(fetch_later_pages, server, value) for key, value in first_pages.items()
     }
-    for key, template in missing.items():
+    # Sent in this order. The longest template asks for most and is answered last, so it is to be on its way first.
+    for key, template in sorted(missing.items(), key=lambda each: len(each[1]), reverse=True):
         fetch = fetch_bundle if "?" in template else fetch_resource
         jobs[key] = partial(fetch, server, _address(server.base, template, patient_id))
     return jobs

@@ -29,6 +29,7 @@ class FhirServer:
     base: Address
     internal: bool
     ca_file: Path | None
+    site: str
     token: str = field(repr=False)
     deadline: Deadline
 
@@ -59,6 +60,7 @@ class FhirServer:
             max_bytes=max_bytes,
             internal=self.internal,
             ca_file=self.ca_file,
+            site=self.site,
         )
         if not _JSON.fullmatch(answer.media_type) or not _is_utf8(answer.body):
             raise NotFetched(NOT_FHIR_JSON)

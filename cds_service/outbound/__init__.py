@@ -1,4 +1,4 @@
 """Calling other servers: safe addresses, a deadline nobody outlasts, and one bounded exchange.
 
-Reading order: address, not_fetched, deadline, dial, fetch.
+Reading order: address, not_fetched, threads, deadline, dial, connection, kept, fetch.
 """

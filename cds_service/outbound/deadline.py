@@ -12,16 +12,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from cds_service.outbound.not_fetched import BUSY, TIMED_OUT, NotFetched
+from cds_service.outbound.threads import Threads
 
 T = TypeVar("T")
 
 GRACE = 0.05
 """Seconds the caller waits, after the cut, for what the woken threads still have to say."""
-THREAD_NAME = "outbound"
+_EVERYBODYS = Threads()
 
 
 class Deadline:
@@ -51,9 +53,10 @@ class Deadline:
     def holding(self, opened: socket.socket) -> Iterator[None]:
         """While this lasts, the cut shuts the connection of *opened*.
 
-        It keeps a duplicate, because wrapping a socket in TLS takes the original's descriptor away.
+        It keeps a duplicate, because wrapping a socket in TLS takes the original's descriptor away; of the descriptor,
+        because a socket under TLS will not duplicate itself.
         """
-        grip = opened.dup()
+        grip = socket.fromfd(opened.fileno(), opened.family, opened.type)
         with self._lock:
             self._grips.add(grip)
         try:
@@ -73,14 +76,17 @@ class Deadline:
 
 
 def run_until(
-    deadline: Deadline, jobs: Mapping[str, Callable[[], T]], ended: Callable[[], None] = lambda: None
+    deadline: Deadline,
+    jobs: Mapping[str, Callable[[], T]],
+    ended: Callable[[], None] = lambda: None,
+    threads: Threads = _EVERYBODYS,
 ) -> dict[str, T | NotFetched]:
     """What each of *jobs* returned, or the :class:`NotFetched` it raised; each has a thread of its own.
 
     Returns within :data:`GRACE` of the deadline; a job that has still not ended by then is :data:`TIMED_OUT`.
-    *ended* is called when the last thread has gone, which may be later. Any other exception is raised here.
+    *ended* is called when the last thread has done, which may be later. Any other exception is raised here.
     """
-    crew = _Crew[T](len(jobs), ended)
+    crew = _Crew[T](len(jobs), ended, threads)
     for key, job in jobs.items():
         crew.start(key, job)
     try:
@@ -93,15 +99,16 @@ def run_until(
 
 
 class _Crew(Generic[T]):
-    """*size* threads, and what they told so far."""
+    """*size* of *threads*, and what they told so far."""
 
-    def __init__(self, size: int, ended: Callable[[], None]) -> None:
+    def __init__(self, size: int, ended: Callable[[], None], threads: Threads) -> None:
         self.results: dict[str, T | NotFetched] = {}
         self._size = size
         self._told: SimpleQueue[tuple[str, T | BaseException]] = SimpleQueue()
         self._left = size
         self._lock = threading.Lock()
         self._ended = ended
+        self._threads = threads
 
     @property
     def all_told(self) -> bool:
@@ -109,7 +116,7 @@ class _Crew(Generic[T]):
 
     def start(self, key: str, job: Callable[[], T]) -> None:
         try:
-            threading.Thread(target=self._run, args=(key, job), name=THREAD_NAME, daemon=True).start()
+            self._threads.run(partial(self._run, key, job))
         except RuntimeError:  # the system has no thread to give
             self._told.put((key, NotFetched(BUSY)))
             self._leave()

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from cds_service.chart.bundle import Bundle, Prefetched
-from cds_service.outbound.deadline import THREAD_NAME
+from cds_service.outbound.threads import BUSY_NAME
 
 PATIENCE = 5.0
 """Seconds after which something awaited will not come any more."""
@@ -51,11 +51,12 @@ Behaviour = Callable[[Visit], None]
 
 @dataclass
 class BadServer:
-    """Answers every visit as *behave* does and remembers it."""
+    """Answers every visit as *behave* does and remembers it; one on each connection, unless it is *lasting*."""
 
     behave: Behaviour
     tls: ssl.SSLContext | None = None
     host: str = "127.0.0.1"
+    lasting: bool = False
     visits: list[Visit] = field(default_factory=list)
     connections: int = 0
     closing: threading.Event = field(default_factory=threading.Event)
@@ -64,6 +65,7 @@ class BadServer:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         self._listener = socket.create_server((self.host, 0), family=family, backlog=64)
         self.port = self._listener.getsockname()[1]
+        self._accepted: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
@@ -75,6 +77,11 @@ class BadServer:
     @property
     def targets(self) -> list[str]:
         return [visit.target for visit in self.visits]
+
+    @property
+    def still_open(self) -> int:
+        """Connections that neither side has closed."""
+        return sum(thread.is_alive() for thread in self._threads[1:])
 
     def _accept(self) -> None:
         with suppress(OSError):  # the listener was shut
@@ -89,15 +96,23 @@ class BadServer:
         with suppress(OSError), connection:
             connection.settimeout(PATIENCE)
             wrapped = self.tls.wrap_socket(connection, server_side=True) if self.tls else connection
+            self._accepted.append(wrapped)
             with wrapped:
-                visit = _read(wrapped, self.closing)
-                self.visits.append(visit)
-                self.behave(visit)
+                self._answer(wrapped)
+                while self.lasting:
+                    self._answer(wrapped)
+
+    def _answer(self, connection: socket.socket) -> None:
+        visit = _read(connection, self.closing)
+        self.visits.append(visit)
+        self.behave(visit)
 
     def close(self) -> None:
+        """Wakes whatever still waits for a caller."""
         self.closing.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
+        for each in (self._listener, *self._accepted):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
             thread.join(PATIENCE)
@@ -155,6 +170,16 @@ def reset(visit: Visit) -> None:
     visit.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+def hang_up(visit: Visit) -> None:
+    """FIN, with nothing said."""
+    visit.connection.close()
+
+
+def reset_at_once(visit: Visit) -> None:
+    reset(visit)
+    visit.connection.close()
+
+
 def silent(visit: Visit) -> None:
     visit.closing.wait(PATIENCE)
 
@@ -177,6 +202,16 @@ def flood(before: bytes, drop: bytes) -> Behaviour:
         visit.connection.sendall(before)
         while not visit.closing.is_set():
             visit.connection.sendall(drop)
+
+    return behave
+
+
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """One visit each; the last stays for all that follow."""
+    left = list(behaviours)
+
+    def behave(visit: Visit) -> None:
+        (left.pop(0) if len(left) > 1 else left[0])(visit)
 
     return behave
 
@@ -211,8 +246,8 @@ def ids_in(value: Prefetched) -> list[str]:
 
 
 def no_outbound_thread_left() -> bool:
-    """True once every thread that spoke to a server has gone."""
-    return eventually(lambda: not any(thread.name == THREAD_NAME for thread in threading.enumerate()))
+    """True once no thread speaks to a server any more."""
+    return eventually(lambda: not any(thread.name == BUSY_NAME for thread in threading.enumerate()))
 
 
 def eventually(holds: Callable[[], bool]) -> bool:

@@ -33,10 +33,11 @@ class Base:
 class Registered:
     fhir_bases: tuple[Base, ...]
     ca_file: Path | None = None
+    name: str = "a site"
 
 
-def site(base: str, internal: bool = True, ca_file: Path | None = None) -> Registered:
-    return Registered((Base.of(base, internal),), ca_file)
+def site(base: str, internal: bool = True, ca_file: Path | None = None, name: str = "a site") -> Registered:
+    return Registered((Base.of(base, internal),), ca_file, name)
 
 
 def hook_request(base: str | None, prefetch: Mapping[str, bytes] | None = None, **changes: Any) -> HookRequest:

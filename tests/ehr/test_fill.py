@@ -330,6 +330,29 @@ def test_missing_keys_and_later_pages_share_one_budget() -> None:
     assert filled.prefetch["conditions"] == given["conditions"]
 
 
+# Connections that last.
+
+
+def test_pages_and_later_calls_go_over_the_connections_there_are() -> None:
+    with serving(three_pages("?page=2", "?page=3"), lasting=True) as server:
+        back, registered = call_back(), site(server.base)
+        for token in ("canary-1", "canary-2"):
+            request = hook_request(server.base, fhir_authorization=FhirAuthorization(token))
+            filled = back.fill(request, registered, {"conditions": CONDITIONS})
+            assert ids_in(filled.prefetch["conditions"]) == ["c1", "c2", "c3"]
+        assert server.connections == 1
+    sent = [visit.headers["authorization"] for visit in server.visits]
+    assert sent == ["Bearer canary-1"] * 3 + ["Bearer canary-2"] * 3
+
+
+def test_two_sites_with_one_server_share_no_connection() -> None:
+    with serving(proper, lasting=True) as server:
+        back = call_back()
+        for name in ("one", "two", "one", "two"):
+            back.fill(hook_request(server.base), site(server.base, name=name), {"patient": PATIENT})
+        assert server.connections == 2
+
+
 # The bulkhead.
 
 
@@ -398,7 +421,7 @@ def test_a_server_as_one_call_may_use_it_shows_no_token_and_leaves_its_base_for_
     with serving(proper) as elsewhere, serving(proper) as server:
         registered: Registered = site(server.base)
         base = registered.fhir_bases[0].address
-        mine = FhirServer(Outbound(), base, True, None, TOKEN, Deadline(PATIENCE))
+        mine = FhirServer(Outbound(), base, True, None, registered.name, TOKEN, Deadline(PATIENCE))
         assert TOKEN not in repr(mine)
         with pytest.raises(NotFetched, match="refused address"):
             mine.get(parse_address(elsewhere.base), 100)

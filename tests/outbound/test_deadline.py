@@ -10,6 +10,7 @@ import pytest
 
 from cds_service.outbound.deadline import GRACE, Deadline, run_until
 from cds_service.outbound.not_fetched import BUSY, TIMED_OUT, NotFetched
+from cds_service.outbound.threads import Threads
 from tests.ehr.bad_server import PATIENCE, eventually, no_outbound_thread_left
 
 
@@ -115,7 +116,8 @@ def test_when_the_system_has_no_thread_left_the_answer_is_busy() -> None:
     ended = threading.Event()
     before = threading.stack_size(1 << 46)  # no machine has room for such a stack
     try:
-        results = run_until(Deadline(PATIENCE), {"one": lambda: True, "two": lambda: True}, ended=ended.set)
+        jobs = {"one": lambda: True, "two": lambda: True}
+        results = run_until(Deadline(PATIENCE), jobs, ended.set, Threads())
     finally:
         threading.stack_size(before)
     assert [getattr(result, "why", None) for result in results.values()] == [BUSY, BUSY]
