@@ -52,7 +52,7 @@ class Resource:
     @property
     def older_version(self) -> bool:
         """The shape of DSTU2 or STU3."""
-        named = any(name in self.json for name in OLDER_FHIR.get(self.kind, ()))
+        named = not self.json.keys().isdisjoint(OLDER_FHIR.get(self.kind, ()))
         plain = self.kind == "Condition" and any(
             isinstance(self.json.get(name), str) for name in ("clinicalStatus", "verificationStatus")
         )
@@ -105,7 +105,7 @@ class Resource:
         """A known code of this resource carries the display of another known concept."""
         concepts = [self.json.get("code"), self.json.get("medicationCodeableConcept")]
         concepts += [part.get("code") for part in self.parts("component")]
-        for concept in concepts:
+        for concept in filter(None, concepts):
             for pair, display in codings(concept):
                 if display and pair in self.meanings and self.display_names_another(pair, display):
                     return True

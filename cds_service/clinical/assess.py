@@ -48,7 +48,7 @@ def assess(facts: Facts, knowledge: Knowledge, today: date) -> Assessment:
     verdict = classify(timeline)
     found, _ = lineage(timeline)
     ph = philadelphia(timeline, verdict.classification)
-    facts = _with_responses(facts, ph.responses)
+    facts = _with_responses(facts, ph.responses) if ph.responses else facts
     modifiers = _modifiers(timeline, verdict, ph.modifiers)
     situation = Situation(timeline, verdict, found, ph, modifiers, age_in_months(facts.birth, today))
     listed = _lists_options(verdict, modifiers)

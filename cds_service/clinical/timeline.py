@@ -6,7 +6,7 @@ what an undated status cannot contradict is put beside. Rules then speak of the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -255,16 +255,21 @@ def _marrow(group: list[MarrowResult | Phenotype], limits: Definitions) -> Marro
     when = group[0].when
     for member in group[1:]:
         when = when.until(member.when)
-    marrow = Marrow(when, results, phenotypes, None, disagree=False, clash=False)
-    return _with_burden(marrow, limits)
+    burden, disagree, clash = _burden(results, phenotypes, limits)
+    return Marrow(when, results, phenotypes, burden, disagree, clash)
 
 
-def _with_burden(marrow: Marrow, limits: Definitions) -> Marrow:
-    """Flow over molecular MRD over morphology; a contradiction that this cannot explain is a clash."""
-    flow, flow_split = _one(marrow.values(Test.FLOW), limits.m1_limit)
-    molecular, molecular_split = _one(marrow.values(Test.MOLECULAR), limits.m1_limit)
-    morphology, morphology_split = _one(marrow.values(Test.MORPHOLOGY), limits.m1_limit)
-    normal = any(p.cells is Cells.NORMAL for p in marrow.phenotypes)
+def _burden(
+    results: tuple[MarrowResult, ...], phenotypes: tuple[Phenotype, ...], limits: Definitions
+) -> tuple[Percent | None, bool, bool]:
+    """Flow over molecular MRD over morphology; whether the best disagree; a clash is what this cannot explain."""
+    by_test: dict[Test, tuple[Percent, ...]] = {}
+    for result in results:
+        by_test[result.test] = (*by_test.get(result.test, ()), result.value)
+    flow, flow_split = _one(by_test.get(Test.FLOW, ()), limits.m1_limit)
+    molecular, molecular_split = _one(by_test.get(Test.MOLECULAR, ()), limits.m1_limit)
+    morphology, morphology_split = _one(by_test.get(Test.MORPHOLOGY, ()), limits.m1_limit)
+    normal = any(p.cells is Cells.NORMAL for p in phenotypes)
     strongest = flow or molecular
     if strongest is None and normal and morphology is not None:
         strongest = Percent(ZERO, limits.m1_limit, high_open=True)
@@ -277,7 +282,7 @@ def _with_burden(marrow: Marrow, limits: Definitions) -> Marrow:
         and (molecular_alone or (strongest.reaches(limits.m1_limit).no and high_morphology))
     )
     split = flow_split or (flow is None and (molecular_split or (molecular is None and morphology_split)))
-    return replace(marrow, burden=strongest or morphology, disagree=split, clash=clash)
+    return strongest or morphology, split, clash
 
 
 def _one(values: tuple[Percent, ...], limit: Decimal) -> tuple[Percent | None, bool]:
