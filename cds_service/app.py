@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 import uuid
@@ -14,6 +13,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WrongMethod
@@ -251,8 +251,7 @@ def _as_service_error(error: HTTPException, settings: Settings) -> ServiceError:
 
 
 def _json(body: Mapping[str, Any], status: int = 200) -> Response:
-    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Response(text, status, mimetype="application/json")
+    return Response(msgspec.json.encode(body), status, mimetype="application/json")
 
 
 def _private(response: Response) -> Response:

@@ -125,7 +125,7 @@ def _adjustments(limits: Limits, max_body: int) -> Adjustments:
     return Adjustments(
         connection_limit=_descriptors(limits.connections + spare) - spare,
         asyncore_use_poll=True,  # select() fails above descriptor 1023
-        recv_bytes=64 << 10,
+        recv_bytes=256 << 10,
         inbuf_overflow=largest + (64 << 10),  # never: beyond it waitress would write patient data to disk
         outbuf_overflow=1 << 30,
         max_request_header_size=limits.header_bytes,

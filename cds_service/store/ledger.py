@@ -18,6 +18,8 @@ from cds_service.store.tables import issued_card, issued_suggestion
 
 MOST_WAITING = 10_000
 AT_ONCE = 500
+GATHER_SECONDS = 0.1
+"""Between the first card and the write: those that come meanwhile go with it, as each write waits for the disk."""
 RETRY_SECONDS = 0.5
 
 
@@ -68,7 +70,8 @@ class Ledger:
             if self._writer is None:
                 self._writer = threading.Thread(target=self._write_until_closed, name="ledger", daemon=True)
                 self._writer.start()
-            self._changed.notify_all()
+            if len(self._waiting) in (1, AT_ONCE):  # the numbers the writer waits for
+                self._changed.notify_all()
 
     @property
     def waiting(self) -> int:
@@ -86,6 +89,7 @@ class Ledger:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closing)
+                self._changed.wait_for(lambda: len(self._waiting) >= AT_ONCE or self._closing, GATHER_SECONDS)
                 batch = list(self._waiting)[:AT_ONCE]
                 closing = self._closing
             if not batch:
