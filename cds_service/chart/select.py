@@ -43,31 +43,24 @@ class _Concept(msgspec.Struct, gc=False):
 
 
 class _Component(msgspec.Struct, gc=False):
-    code: _Concept | None = None
+    code: msgspec.Raw = msgspec.Raw()
 
 
 class _Stage(msgspec.Struct, gc=False):
-    summary: _Concept | None = None
+    summary: msgspec.Raw = msgspec.Raw()
 
 
 class _Outline(msgspec.Struct, gc=False):
-    """As much of an entry as selection needs. *code* is a CodeableConcept, decoded by :class:`_Concepts`."""
+    """As much of an entry as selection needs. What is a CodeableConcept is decoded by :class:`_Concepts`."""
 
     resourceType: str = ""
     id: str | None = None
     code: msgspec.Raw = msgspec.Raw()
     component: tuple[_Component, ...] = ()
     stage: tuple[_Stage, ...] = ()
-    medicationCodeableConcept: _Concept | None = None
+    medicationCodeableConcept: msgspec.Raw = msgspec.Raw()
     medicationReference: msgspec.Raw = msgspec.Raw()
     contained: msgspec.Raw = msgspec.Raw()
-
-
-class _Contained(msgspec.Struct, gc=False):
-    """A result inside a DiagnosticReport."""
-
-    code: _Concept | None = None
-    component: tuple[_Component, ...] = ()
 
 
 class _Issue(msgspec.Struct, gc=False):
@@ -87,35 +80,36 @@ _outline = msgspec.json.Decoder(_Outline).decode
 _concept = msgspec.json.Decoder(_Concept | None).decode
 _outcome = msgspec.json.Decoder(_Outcome).decode
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_contained_one = msgspec.json.Decoder(_Contained).decode
 _typed = msgspec.json.Decoder(_Typed).decode
 
 
-class _Concepts(dict[bytes, tuple[str | None, ...] | None]):
-    """The concepts of one chart by their JSON: None where a value set holds a coding, else the codings' systems.
+class _Concepts(dict[bytes, bool]):
+    """The concepts of one chart by their JSON, and whether a value set holds a coding of each.
 
     A chart has few different concepts and repeats them hundreds of times, so each is decoded and looked up once.
     """
 
-    def __init__(self, meanings: Mapping[CodePair, str]) -> None:
+    def __init__(self, meanings: Mapping[CodePair, str], unknown_systems: Counter[str]) -> None:
         super().__init__()
         self.meanings = meanings
+        self.unknown_systems = unknown_systems
 
-    def __missing__(self, raw: bytes) -> tuple[str | None, ...] | None:
+    def __missing__(self, raw: bytes) -> bool:
         concept = _concept(raw) if raw else None
-        found = self[raw] = self.unknown(concept) if concept is not None else ()
-        return found
-
-    def unknown(self, concept: _Concept) -> tuple[str | None, ...] | None:
-        """The systems of the codings of *concept*, or None when a value set holds one of them."""
-        if any((coding.system, coding.code) in self.meanings for coding in concept.coding):
-            return None
-        return tuple(coding.system for coding in concept.coding)
+        codings = concept.coding if concept is not None else ()
+        known = any((coding.system, coding.code) in self.meanings for coding in codings)
+        if not known:
+            self.unknown_systems.update(coding.system for coding in codings if coding.system)
+        self[raw] = known
+        return known
 
 
 @dataclass
 class Selection:
-    """The relevant resources of one request. *full_urls* maps an entry's fullUrl to ``Type/id``."""
+    """The relevant resources of one request. *full_urls* maps an entry's fullUrl to ``Type/id``.
+
+    *unknown_systems* counts, by code system, codings that no value set holds: each once, however often it stands there.
+    """
 
     resources: list[dict[str, Any]] = field(default_factory=list)
     referenced: dict[str, bytes] = field(default_factory=dict)
@@ -124,17 +118,13 @@ class Selection:
     failed: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
     types_seen: dict[str, set[str]] = field(default_factory=dict)
-    unknown: list[str | None] = field(default_factory=list)
-
-    @property
-    def unknown_systems(self) -> Mapping[str, int]:
-        """How many codings of each code system no value set holds."""
-        return Counter(system for system in self.unknown if system)
+    unknown_systems: Counter[str] = field(default_factory=Counter)
 
 
 def select(prefetch: Mapping[str, Prefetched], meanings: Mapping[CodePair, str]) -> Selection:
     """Every relevant resource of *prefetch*; null, failed and incomplete keys are told apart."""
-    selection, concepts = Selection(), _Concepts(meanings)
+    selection = Selection()
+    concepts = _Concepts(meanings, selection.unknown_systems)
     for key in sorted(prefetch):
         value = prefetch[key]
         if is_null(value):
@@ -162,7 +152,7 @@ def _select_value(key: str, raw: bytes | memoryview, concepts: _Concepts, select
 
 
 def _select_bundle(key: str, bundle: Bundle, concepts: _Concepts, selection: Selection) -> None:
-    seen, unknown = selection.types_seen[key], selection.unknown
+    seen = selection.types_seen[key]
     seen.add("Bundle")
     for entry in bundle.entry:
         if entry is None or not len(entry.resource):
@@ -171,7 +161,7 @@ def _select_bundle(key: str, bundle: Bundle, concepts: _Concepts, selection: Sel
         try:
             outline = _outline(entry.resource)
             kind = outline.resourceType
-            relevant = kind in READ and _is_relevant(outline, concepts, unknown)
+            relevant = kind in READ and _is_relevant(outline, concepts)
         except msgspec.DecodeError:
             seen.add(_select_malformed(entry.resource, concepts, selection))
             continue
@@ -197,7 +187,7 @@ def _select_entry(raw: bytes | memoryview, concepts: _Concepts, selection: Selec
     """A resource that stands by itself under its key."""
     try:
         outline = _outline(raw)
-        relevant = outline.resourceType in READ and _is_relevant(outline, concepts, selection.unknown)
+        relevant = outline.resourceType in READ and _is_relevant(outline, concepts)
     except msgspec.DecodeError:
         _select_malformed(raw, concepts, selection)
         return
@@ -220,46 +210,35 @@ def _select_outlined(
         selection.full_urls[full_url] = name
 
 
-def _is_relevant(outline: _Outline, concepts: _Concepts, unknown: list[str | None]) -> bool:
-    """A known code, or a resource that needs none; the systems of other codes are noted."""
-    systems = concepts[bytes(outline.code)]
-    if systems is None:
+def _is_relevant(outline: _Outline, concepts: _Concepts) -> bool:
+    """A known code, or a resource that needs none."""
+    if concepts[bytes(outline.code)]:
         return True
-    unknown.extend(systems)
-    if outline.resourceType in PLAIN and not outline.component and not outline.stage:
-        return False
-    return _is_relevant_otherwise(outline, concepts, unknown)
-
-
-def _is_relevant_otherwise(outline: _Outline, concepts: _Concepts, unknown: list[str | None]) -> bool:
     kind = outline.resourceType
+    if kind in PLAIN and not outline.component and not outline.stage:
+        return False
     if kind == "Patient" or kind in REFERENCED or (kind in MEDICATION and len(outline.medicationReference)):
         return True
-    for concept in _further_concepts(outline):
-        systems = concepts.unknown(concept)
-        if systems is None:
-            return True
-        unknown.extend(systems)
-    return False
+    # Every one is looked up, so that an unknown code is counted whatever stands before it.
+    found = [concepts[bytes(concept)] for concept in _further_concepts(outline)]
+    return any(found)
 
 
-def _further_concepts(outline: _Outline) -> Iterator[_Concept]:
+def _further_concepts(outline: _Outline) -> Iterator[msgspec.Raw]:
     """Every CodeableConcept but ``code`` that may make an entry relevant."""
-    if outline.medicationCodeableConcept is not None:
-        yield outline.medicationCodeableConcept
-    yield from (component.code for component in outline.component if component.code is not None)
-    yield from (stage.summary for stage in outline.stage if stage.summary is not None)
+    yield outline.medicationCodeableConcept
+    yield from (component.code for component in outline.component)
+    yield from (stage.summary for stage in outline.stage)
     if outline.resourceType == "DiagnosticReport" and len(outline.contained):
         for contained in _contained(outline.contained):
-            if contained.code is not None:
-                yield contained.code
-            yield from (component.code for component in contained.component if component.code is not None)
+            yield contained.code
+            yield from (component.code for component in contained.component)
 
 
-def _contained(raw: msgspec.Raw) -> list[_Contained]:
+def _contained(raw: msgspec.Raw) -> list[_Outline]:
     """The contained results that have the shape of one; others make nothing relevant."""
     try:
-        return [_contained_one(item) for item in _raws(raw) if _typed(item).resourceType == "Observation"]
+        return [_outline(item) for item in _raws(raw) if _typed(item).resourceType == "Observation"]
     except msgspec.DecodeError:
         return []
 

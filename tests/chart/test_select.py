@@ -152,6 +152,27 @@ def test_a_code_nobody_knows_is_counted_by_its_system() -> None:
     assert (found.resources, found.unknown_systems) == ([], {"urn:lab": 1})
 
 
+def test_a_code_nobody_knows_is_counted_once_however_often_it_stands_there() -> None:
+    glucose, sodium = (concept(("urn:lab", code)) for code in ("GLU", "NA"))
+    results = [{"resourceType": "Observation", "code": code} for code in (glucose, sodium, glucose)]
+    beside = observation(component=[{"code": sodium}, {"code": concept(("urn:site", "K"))}])
+    inside = {"resourceType": "Observation", "component": [{"code": concept(("urn:site", "K"))}, {"code": glucose}]}
+    found = select({"observations": entries(*results, beside, inside)}, knowledge().meanings)
+    assert found.unknown_systems == {"urn:lab": 2, "urn:site": 1}
+
+
+@pytest.mark.parametrize("code", ["marrow", ["marrow"], {"coding": "marrow"}, {"coding": [MARROW[1]]}])
+def test_a_report_with_a_contained_result_whose_code_is_none_is_named(code: object) -> None:
+    """Whatever else it holds may have been meant to be read."""
+    contained = [
+        {"resourceType": "Observation", "code": concept(MARROW)},
+        {"resourceType": "Observation", "code": code},
+    ]
+    report = {"resourceType": "DiagnosticReport", "id": "r", "code": concept(("urn:lab", "R")), "contained": contained}
+    found = from_prefetch(chart(), observations=entries(report))
+    assert rows(found) == {"DiagnosticReport/r": {"malformed"}}
+
+
 @pytest.mark.parametrize(
     "resource",
     [

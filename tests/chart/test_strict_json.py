@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cds_service.chart.strict_json import MAX_DEPTH, Malformed, decode
 from tests.chart import from_prefetch, rows
-from tests.charts import chart
+from tests.charts import Json, chart
 
 
 def nested(levels: int) -> bytes:
@@ -41,6 +45,29 @@ def test_what_cannot_be_read_safely_is_malformed(raw: bytes, message: str) -> No
     with pytest.raises(Malformed) as told:
         decode(raw)
     assert str(told.value) == message
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6) | st.sampled_from(['"', '\\"', "\\", ":{"])
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers(-99, 99) | TEXT,
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(TEXT, inside, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(TEXT, TREES, max_size=3), TEXT, TREES, TREES, st.booleans())
+def test_a_key_given_twice_is_found_wherever_it_stands_and_whatever_is_around_it(
+    around: Json, key: str, once: Any, again: Any, ascii_only: bool
+) -> None:
+    """And without the second one, the whole is read as it was written."""
+    name, one, two = (json.dumps(each, ensure_ascii=ascii_only) for each in (key, once, again))
+    place = json.dumps({**around, "place": ["here"]}, ensure_ascii=ascii_only)
+    sound, doubled = (
+        place.replace('["here"]', made).encode() for made in (f"{{{name}:{one}}}", f"{{{name}:{one},{name}:{two}}}")
+    )
+    assert decode(sound) == json.loads(sound, parse_int=Decimal)
+    with pytest.raises(Malformed, match="a key given twice"):
+        decode(doubled)
 
 
 def test_numbers_keep_their_digits() -> None:
