@@ -53,6 +53,7 @@ STATUS_MEANINGS = {
     "stage-refractory": StatusKind.REFRACTORY,
 }
 CLINICAL_STATUSES = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
+NO_STATUS = "no clinical status"
 CLINICAL_STATUS = {
     "remission": StatusKind.REMISSION,
     "relapse": StatusKind.RELAPSE,
@@ -108,8 +109,8 @@ def _status_code(resource: Resource, name: str, system: str) -> str:
     return found[0] if found else ""
 
 
-def _active(resource: Resource, reading: Reading) -> bool:
-    return _clinical(resource) not in ("inactive", "remission", "resolved") and not _abated(resource, reading)
+def _active(resource: Resource, reading: Reading, status: str) -> bool:
+    return status not in ("inactive", "remission", "resolved") and not _abated(resource, reading)
 
 
 def _clinical(resource: Resource) -> str:
@@ -180,24 +181,24 @@ def _read_all(
         Diagnosis(
             ref=resource.ref,
             when=recorded,
-            status=status or "no clinical status",
+            status=status or NO_STATUS,
             lineage=lineages.pop() if len(lineages) == 1 else Lineage.CONFLICTING if lineages else Lineage.UNKNOWN,
             ph=phs.pop() if len(phs) == 1 else Truth.UNKNOWN,
             combined=combined,
-            active=_active(resource, reading),
+            active=_active(resource, reading, status),
             onset=_earlier_onset(resource, recorded),
             aged=aged,
         )
     )
-    for kind in sorted(_status_kinds(resource, reading, meanings), key=lambda k: k.value):
-        if kind is not StatusKind.REMISSION and _is_over(resource, reading):
+    for kind in sorted(_status_kinds(resource, reading, meanings, status), key=lambda k: k.value):
+        if kind is not StatusKind.REMISSION and _is_over(resource, reading, status):
             reading.aside(resource, f"{kind.value}-no-longer-active")
             continue
         reading.facts.append(
             Statement(
                 ref=resource.ref,
                 when=lies,
-                status=status or "no clinical status",
+                status=status or NO_STATUS,
                 kind=kind,
                 dated=dated,
                 aged=aged,
@@ -212,36 +213,37 @@ def _earlier_onset(resource: Resource, recorded: When) -> When | None:
     return onset if onset is not None and onset.before(recorded).yes else None
 
 
-def _is_over(resource: Resource, reading: Reading) -> bool:
-    return _clinical(resource) in ("resolved", "inactive") or _abated(resource, reading)
+def _is_over(resource: Resource, reading: Reading, status: str) -> bool:
+    return status in ("resolved", "inactive") or _abated(resource, reading)
 
 
-def _status_kinds(resource: Resource, reading: Reading, meanings: frozenset[str]) -> set[StatusKind]:
+def _status_kinds(resource: Resource, reading: Reading, meanings: frozenset[str], status: str) -> set[StatusKind]:
     found = set(meanings)
     for stage in resource.parts("stage"):
         found |= resource.meanings_of(stage.get("summary"))
     if "cns-stage" in found:
         reading.aside(resource, "cns-stage")
     kinds = {STATUS_MEANINGS[m] for m in found if m in STATUS_MEANINGS}
-    if (status := _clinical(resource)) in CLINICAL_STATUS:
+    if status in CLINICAL_STATUS:
         kinds.add(CLINICAL_STATUS[status])
     return kinds
 
 
 def _read_other(resource: Resource, reading: Reading, meanings: frozenset[str], when: When) -> None:
     lies, _, aged = _status_interval(resource, reading, when)
-    status = _clinical(resource) or "no clinical status"
+    status = _clinical(resource)
+    shown = status or NO_STATUS
     for meaning in sorted(meanings):
         if meaning in OTHER:
             kind, active, lineage = OTHER[meaning]
-            active = active and _active(resource, reading)
-            reading.facts.append(OtherDisease(resource.ref, when, status, kind, active, aged, lineage))
+            active = active and _active(resource, reading, status)
+            reading.facts.append(OtherDisease(resource.ref, when, shown, kind, active, aged, lineage))
         elif meaning == "extramedullary-condition":
             _read_extramedullary(resource, reading, lies, status)
         elif meaning in ("allogeneic-transplant-sequela", "history-of-allogeneic-transplant"):
-            reading.facts.append(Transplant(resource.ref, _some_time_before(when), status))
+            reading.facts.append(Transplant(resource.ref, _some_time_before(when), shown))
         elif meaning == "history-of-car-t":
-            reading.facts.append(CarT(resource.ref, _some_time_before(when), status))
+            reading.facts.append(CarT(resource.ref, _some_time_before(when), shown))
         elif meaning in SET_ASIDE:
             reading.aside(resource, SET_ASIDE[meaning])
 
@@ -252,9 +254,9 @@ def _some_time_before(when: When) -> When:
 
 
 def _read_extramedullary(resource: Resource, reading: Reading, lies: When, status: str) -> None:
-    if not _active(resource, reading):
+    if not _active(resource, reading, status):
         reading.aside(resource, "extramedullary-no-longer-active")
         return
     codes = {code for (_, code), _ in codings(resource.json.get("code"))}
     site = next((SITES[code] for code in sorted(codes) if code in SITES), "outside the marrow")
-    reading.facts.append(Extramedullary(resource.ref, lies, status, present=True, site=site))
+    reading.facts.append(Extramedullary(resource.ref, lies, status or NO_STATUS, present=True, site=site))

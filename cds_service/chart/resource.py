@@ -47,7 +47,8 @@ class Resource:
         self.kind = str(json.get("resourceType", ""))
         name = json.get("id")
         self.ref = f"{self.kind}/{name if is_id(name) else _unidentified(json)}"
-        self.code_meanings = self.meanings_of(json.get("code"))
+        self._codings = codings(json.get("code"))
+        self.code_meanings = self._meanings(self._codings)
 
     @property
     def older_version(self) -> bool:
@@ -76,15 +77,12 @@ class Resource:
 
     def meanings_of(self, concept: object) -> frozenset[str]:
         """The value sets that hold a coding of *concept*; one whose display names another is dropped."""
-        if concept is None:
-            return NOTHING
+        return NOTHING if concept is None else self._meanings(codings(concept))
+
+    def _meanings(self, given: list[tuple[Coding, str]]) -> frozenset[str]:
         known = self.meanings
         return frozenset(
-            [
-                known[pair]
-                for pair, display in codings(concept)
-                if pair in known and not self.display_names_another(pair, display)
-            ]
+            [known[pair] for pair, display in given if pair in known and not self.display_names_another(pair, display)]
         )
 
     def display_names_another(self, pair: Coding, display: str) -> bool:
@@ -92,8 +90,9 @@ class Resource:
 
         "Acute lymphoblastic leukemia" over a code that says more (B-cell, in relapse) is broader, not another.
         """
-        meaning = self.meanings[pair]
-        others = self.displays.get(plain_display(display)) if display else None
+        if not display:
+            return False
+        meaning, others = self.meanings[pair], self.displays.get(plain_display(display))
         if not others or meaning in others:
             return False
         named = {_answer(name) for name in others}
@@ -103,13 +102,11 @@ class Resource:
     @property
     def misnamed(self) -> bool:
         """A known code of this resource carries the display of another known concept."""
-        concepts = [self.json.get("code"), self.json.get("medicationCodeableConcept")]
-        concepts += [part.get("code") for part in self.parts("component")]
-        for concept in filter(None, concepts):
-            for pair, display in codings(concept):
-                if display and pair in self.meanings and self.display_names_another(pair, display):
-                    return True
-        return False
+        given = self._codings
+        if "component" in self.json or "medicationCodeableConcept" in self.json:
+            given = [*given, *codings(self.json.get("medicationCodeableConcept"))]
+            given += [coding for part in self.parts("component") for coding in codings(part.get("code"))]
+        return any(pair in self.meanings and self.display_names_another(pair, display) for pair, display in given)
 
     def when(self, *names: str) -> When | None:
         """The first of the elements *names* that is a usable date, instant or Period."""

@@ -39,10 +39,10 @@ def assess_options(options: tuple[Option, ...], situation: Situation) -> tuple[A
 
 
 def _assess(option: Option, situation: Situation) -> AssessedOption:
-    unmet = tuple(_unmet(condition, situation) for condition in option.conditions)
-    left = tuple(u for u in unmet if u is not None)
-    if any(u.closes for u in left):
-        return AssessedOption(option, Group.DOES_NOT_FIT, tuple(u for u in left if u.closes))
+    unmet = [_unmet(condition, situation) for condition in option.conditions]
+    left = tuple([u for u in unmet if u is not None])
+    if closing := tuple([u for u in left if u.closes]):
+        return AssessedOption(option, Group.DOES_NOT_FIT, closing)
     return AssessedOption(option, Group.DEPENDS if left else Group.FITS, left)
 
 
