@@ -9,7 +9,7 @@ BIN := .venv/bin
 
 FHIR_SERVER := build/fhir-server
 
-.PHONY: run test check golden pictures bench bench-peers reliability faults fuzz fhir-server-test deploy-check wheel image image-steps lock sbom clean
+.PHONY: run test check golden pictures bench bench-peers bench-instructions reliability faults fuzz fhir-server-test deploy-check wheel image image-steps lock sbom clean
 
 run: .venv/.run
 	$(BIN)/cds-service serve --mode demo --port $(PORT)
@@ -40,6 +40,10 @@ bench: .venv/.dev build/bench/.installed
 # HealthChain, FastAPI and cql-execution, to be measured beside this service. Needs Node 20 with npm.
 bench-peers: .venv/.dev
 	PYTHON=$(BIN)/python sh bench/peers/install.sh
+
+# The same in instructions instead of time, ours and orjson's alone. Needs valgrind; about ten minutes.
+bench-instructions: .venv/.dev build/bench/.installed
+	PYTHONPATH=build/bench $(BIN)/python -m bench.instructions
 
 build/bench/.installed: bench/requirements.txt | .venv/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade --target build/bench -r bench/requirements.txt

@@ -1,8 +1,8 @@
 """From the bytes of one hook call to a :class:`HookRequest`.
 
-Everything outside the prefetch values is the envelope and is read strictly. The prefetch values are
-never decoded here: they stay views into the body, and the envelope's JSON Schema sees a stub of the same
-JSON type in their place, so a chart of any size costs two passes over its bytes.
+Everything outside the prefetch values is the envelope and is read strictly. Of the prefetch values only the
+entries of Bundles are told apart here; each resource stays a view into the body, and the envelope's JSON Schema
+sees a stub of the same JSON type in place of a value, so a chart of any size costs one pass over its bytes.
 """
 
 from __future__ import annotations
