@@ -1,5 +1,7 @@
 """What the answers rest on: types of everything in ``cards/``. Pure; :mod:`cds_service.catalogue` reads it.
 
+Named tuples, as every start makes them: a data class costs a millisecond each.
+
 A code belongs to exactly one meaning: ``Knowledge.meanings[(system, code)]`` names its value set.
 ``Knowledge.displays`` maps each display (see :func:`plain_display`) to the value sets it stands in.
 """
@@ -10,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 Coding = tuple[str, str]
 """A (system, code) pair."""
@@ -53,8 +56,7 @@ class Definitions:
     tisagenlecleucel_years: int
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """One threshold or window, with what it means and on whose authority."""
 
     id: str
@@ -64,8 +66,7 @@ class Definition:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     id: str
     kind: str
     title: str
@@ -76,8 +77,7 @@ class Source:
     at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """One statement of the page."""
 
     id: str
@@ -85,8 +85,7 @@ class Statement:
     role: str
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """A condition of an option: the page's own (statement ids) or a label's (source).
 
     *soft*: when contradicted the option depends instead of not fitting.
@@ -99,8 +98,7 @@ class Condition:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     id: str
     name: str
     statements: tuple[str, ...]
@@ -109,16 +107,14 @@ class Option:
     parent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(NamedTuple):
     """What a rule says on the card: *summary* for the quiet card, *detail* for the first paragraph."""
 
     summary: str
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class RuleText:
+class RuleText(NamedTuple):
     """A rule's wording and authority; its logic is a function of the same number."""
 
     id: str
@@ -130,8 +126,7 @@ class RuleText:
     reasons: Mapping[str, Sentence]
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(NamedTuple):
     id: str
     label: str
     description: str
@@ -140,15 +135,13 @@ class Suggestion:
     description_unclear: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OverrideReason:
+class OverrideReason(NamedTuple):
     system: str
     code: str
     display: str
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceText:
+class ServiceText(NamedTuple):
     """What discovery publishes."""
 
     id: str
@@ -159,8 +152,7 @@ class ServiceText:
     prefetch: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class ValueSet:
+class ValueSet(NamedTuple):
     id: str
     title: str
     description: str
