@@ -63,7 +63,9 @@ class Watch:
         self._calls = Counter("cds_calls", "Calls answered.", ["route", "client", "status"], registry=r)
         self._answers = Counter("cds_answers", "Charts assessed.", ["class", "rule", "card"], registry=r)
         self._set_aside = Counter("cds_set_aside", "Resources set aside, by reason.", ["reason"], registry=r)
-        self._unknown = Counter("cds_unknown_codes", "Codes no value set holds, each once a chart.", ["system"], registry=r)
+        self._unknown = Counter(
+            "cds_unknown_codes", "Codes no value set holds, each once a chart.", ["system"], registry=r
+        )
         self._refusals = Counter("cds_refused_tokens", "Tokens refused or odd, by reason.", ["reason"], registry=r)
         self._fetches = Counter("cds_fetches", "Prefetch keys asked of an EHR.", ["key", "outcome"], registry=r)
         self._unforeseen = Counter("cds_unforeseen_errors", "Answers of 500.", registry=r)
