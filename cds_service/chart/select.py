@@ -97,11 +97,16 @@ class _Concepts(dict[bytes, bool]):
     def __missing__(self, raw: bytes) -> bool:
         concept = _concept(raw) if raw else None
         codings = concept.coding if concept is not None else ()
-        known = any((coding.system, coding.code) in self.meanings for coding in codings)
-        if not known:
-            self.unknown_systems.update(coding.system for coding in codings if coding.system)
-        self[raw] = known
-        return known
+        # Plain loops: a laboratory that gives each result a code of its own comes here with every one.
+        for coding in codings:
+            if (coding.system, coding.code) in self.meanings:
+                self[raw] = True
+                return True
+        for coding in codings:
+            if coding.system:
+                self.unknown_systems[coding.system] += 1
+        self[raw] = False
+        return False
 
 
 @dataclass
